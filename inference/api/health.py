@@ -1,0 +1,49 @@
+"""Probes: does the process live, and can it answer?"""
+
+import time
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from adrf.views import APIView
+from django.db import DatabaseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from inference import metrics
+from inference.models import LanguageModel
+
+STARTED = time.monotonic()
+
+
+class ProbeView(APIView):
+    """Open to anybody: it tells nothing about anyone."""
+
+    authentication_classes: ClassVar[list[Any]] = []
+    permission_classes: ClassVar[list[Any]] = []
+
+
+class HealthView(ProbeView):
+    async def get(self, request: Request) -> Response:
+        metrics.HEALTH_CHECKS.inc()
+        uptime = round(time.monotonic() - STARTED, 3)
+        return Response({"status": "ok", "uptime": uptime, "timestamp": now()})
+
+
+class ReadinessView(ProbeView):
+    async def get(self, request: Request) -> Response:
+        metrics.READINESS_CHECKS.inc()
+        try:
+            num_models = await LanguageModel.objects.routable().acount()
+        except DatabaseError as error:
+            return self._unready(0, f"the database does not answer: {error}")
+        if not num_models:
+            return self._unready(0, "no model is enabled and fetched")
+        return Response({"status": "ready", "models_available": num_models, "timestamp": now()})
+
+    def _unready(self, num_models: int, reason: str) -> Response:
+        body = {"status": "not ready", "models_available": num_models, "timestamp": now()}
+        return Response({**body, "reason": reason}, status=503)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

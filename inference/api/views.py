@@ -1,0 +1,109 @@
+"""OpenAI's endpoints. Parse, delegate, render: no inference logic here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from adrf.views import APIView
+from django.http import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from inference import metrics, runtime
+from inference.models import LanguageModel
+
+from .answers import ChatAnswer, TextAnswer
+from .body import checked
+from .generating import chunks, whole
+from .recording import CHAT, COMPLETIONS, Recorder
+from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
+from .sse import event_stream
+from .throttling import RequestsPerMinute
+
+
+async def answered(
+    body: GenerationRequest,
+    make_answer: type[ChatAnswer] | type[TextAnswer],
+    prompts: Sequence[dict[str, Any]],
+    recorder: Recorder,
+    id: str,
+) -> HttpResponseBase:
+    """Queue every prompt, then answer whole or as a stream. All refusals are raised here."""
+    ignored, params = body.ignored_params(), body.params()
+    choices = [
+        await runtime.generate(body.model, params, on_end=recorder.observe, request_id=id, **prompt)
+        for prompt in prompts
+    ]
+    answer = make_answer(choices[0], choices[0].model.slug)
+    response: HttpResponseBase
+    if body.stream:
+        with_usage = body.stream_options.include_usage
+        response = event_stream(chunks(answer, choices, with_usage=with_usage))
+    else:
+        response = Response(await whole(answer, choices))
+    if ignored:
+        response["x-ignored-params"] = header_list(ignored)
+    return response
+
+
+def request_id(request: Request) -> str:
+    """The id that the middleware gave the request."""
+    return str(getattr(request._request, "request_id", ""))
+
+
+def header_list(names: Sequence[str]) -> str:
+    """Names that a client made up, fit for a header."""
+    shown = [name[:60].encode("unicode_escape").decode() for name in names[:20]]
+    return ", ".join(shown)
+
+
+async def chat_completion(request: Request) -> HttpResponseBase:
+    with Recorder(CHAT) as recorder:
+        body = checked(ChatCompletionRequest, request.data)
+        return await answered(body, ChatAnswer, [body.prompt()], recorder, request_id(request))
+
+
+class ChatCompletionsView(APIView):
+    throttle_classes = [RequestsPerMinute]
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        return await chat_completion(request)
+
+
+class CompletionsView(APIView):
+    throttle_classes = [RequestsPerMinute]
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        with Recorder(COMPLETIONS) as recorder:
+            body = checked(CompletionRequest, request.data)
+            return await answered(body, TextAnswer, body.prompts(), recorder, request_id(request))
+
+
+class ModelsView(APIView):
+    async def get(self, request: Request) -> Response:
+        metrics.MODELS_LISTS.inc()
+        status = runtime.status()
+        rows = [row async for row in LanguageModel.objects.routable()]
+        return Response({"object": "list", "data": [model_object(row, status) for row in rows]})
+
+
+class ModelView(APIView):
+    async def get(self, request: Request, name: str) -> Response:
+        metrics.MODEL_INFOS.inc()
+        return Response(model_object(await runtime.find_model(name), runtime.status()))
+
+
+def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) -> dict[str, Any]:
+    engine = status.get(row.slug)
+    length = (engine and engine.context_length) or row.context_length or row.trained_context
+    return {
+        "id": row.slug,
+        "object": "model",
+        "created": int(row.created_at.timestamp()),
+        "owned_by": "llmsite",
+        "name": row.display_name,
+        "context_length": length,
+        "max_model_len": length,
+        "capabilities": ["completion", "chat"],
+        "quantization": row.quantization,
+        "status": engine.state if engine else "unloaded",
+    }

@@ -1,0 +1,1 @@
+"""Mistakes of a deployment, found by `manage.py check`."""

@@ -1,0 +1,55 @@
+"""The inference engine: no Django, no llama.cpp in this process. Import from here."""
+
+from .config import EngineConfig, EngineInfo
+from .errors import (
+    BackendUnusable,
+    DecodeFailed,
+    EngineError,
+    EngineRestarting,
+    EngineStopped,
+    InvalidParameter,
+    ModelLoadFailed,
+    ModelNotFound,
+    OutOfMemory,
+    PromptTooLong,
+    QueueFull,
+    TemplateError,
+)
+from .machine import total_memory
+from .pool import EnginePool, EngineStatus, ModelSpec, PoolLimits
+from .request import FinishReason
+from .sampling import SamplingParams
+from .stats import Load, Timings, Usage
+from .stream import Outcome, Piece, TokenStream
+from .wire import Finish
+
+__all__ = [
+    "BackendUnusable",
+    "DecodeFailed",
+    "EngineConfig",
+    "EngineError",
+    "EngineInfo",
+    "EnginePool",
+    "EngineRestarting",
+    "EngineStatus",
+    "EngineStopped",
+    "Finish",
+    "FinishReason",
+    "InvalidParameter",
+    "Load",
+    "ModelLoadFailed",
+    "ModelNotFound",
+    "ModelSpec",
+    "OutOfMemory",
+    "Outcome",
+    "Piece",
+    "PoolLimits",
+    "PromptTooLong",
+    "QueueFull",
+    "SamplingParams",
+    "TemplateError",
+    "Timings",
+    "TokenStream",
+    "Usage",
+    "total_memory",
+]

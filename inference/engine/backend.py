@@ -1,0 +1,56 @@
+"""What the engine asks of a model."""
+
+import collections.abc
+from typing import Protocol
+
+from .config import EngineConfig, EngineInfo
+from .request import Sequence
+from .scheduler import Work
+
+
+class Backend(Protocol):
+    """A loaded model and its KV cache.
+
+    `tokenize`, `render` and the facts may be used from any thread, all else from
+    the engine's only.
+    """
+
+    config: EngineConfig
+    info: EngineInfo
+
+    def tokenize(self, text: str) -> list[int]:
+        """Tokens of a prompt, with the model's own opening token."""
+
+    def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
+        """The prompt that the model's chat template makes of the messages."""
+
+    def has_token(self, token: int) -> bool:
+        """Whether the number is a token of the vocabulary."""
+
+    def is_end(self, token: int) -> bool:
+        """Whether the model says with this token that its answer is complete."""
+
+    def piece(self, token: int) -> bytes:
+        """The token's part of the text; empty for control tokens."""
+
+    def begin(self, sequence: Sequence) -> None:
+        """Prepare to sample for the sequence; it has a slot, and may have had one before."""
+
+    def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
+        """Compute one step; return a token for each work that samples, in order.
+
+        Raises:
+            DecodeFailed: what the cache holds is in doubt.
+        """
+
+    def forget(self, slot: int) -> None:
+        """Empty the slot's part of the KV cache."""
+
+    def end(self, sequence: Sequence) -> None:
+        """Free what `begin` made."""
+
+    def clear(self) -> None:
+        """Empty the whole KV cache."""
+
+    def close(self) -> None:
+        """Free the model. Nothing else may be called afterwards."""

@@ -1,0 +1,141 @@
+"""The engine's process: `python -m inference.engine.child FD`.
+
+The web process holds the other end of the socket FD. When it goes, however it
+goes, the socket ends and so does this process, in whatever it is doing.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import NoReturn
+
+from .backend import Backend
+from .config import EngineConfig
+from .engine import Engine
+from .errors import EngineError, ModelLoadFailed
+from .wire import (
+    Cancel,
+    Channel,
+    Failure,
+    FromEngine,
+    Loading,
+    LogLine,
+    Ready,
+    Start,
+    Stop,
+    Submit,
+)
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 0.1  # between two messages
+
+
+class Outbox:
+    """Sends to the web process; without one there is nobody to work for."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._progress_at = 0.0
+
+    def send(self, message: FromEngine) -> None:
+        try:
+            self._channel.send(message)
+        except OSError:
+            quit_now()
+
+    def send_progress(self, progress: float) -> None:
+        now = time.monotonic()
+        if now - self._progress_at >= PROGRESS_SECONDS:
+            self._progress_at = now
+            self.send(Loading(progress))
+
+
+class WireHandler(logging.Handler):
+    """Log lines go where the web process writes its own."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__()
+        self._outbox = outbox
+
+    def emit(self, record: logging.LogRecord) -> None:
+        request_id = getattr(record, "request_id", "")
+        # Without a formatter `format` is the message, and a traceback if there is one.
+        self._outbox.send(LogLine(record.levelno, record.name, self.format(record), request_id))
+
+
+class Inbox(threading.Thread):
+    """Reads what the web process sends: refusals and tokenizing happen on this thread."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(name="inbox", daemon=True)
+        self._channel = channel
+        self.engine: Engine | None = None
+
+    def run(self) -> None:
+        try:
+            while message := self._channel.receive():
+                match message:
+                    case Submit(request) if self.engine:
+                        self.engine.submit(request)
+                    case Cancel(id) if self.engine:
+                        self.engine.cancel(id)
+                    case Stop() if self.engine:
+                        self.engine.stop()
+                    case Stop():
+                        break
+        except Exception:
+            logger.exception("cannot read what the web process sends")
+        quit_now()
+
+
+def quit_now() -> NoReturn:
+    os._exit(0)
+
+
+def make_backend(config: EngineConfig, outbox: Outbox) -> Backend:
+    if config.backend == "fake":
+        from .fake import FakeBackend
+
+        return FakeBackend(config)
+    from .llama import LlamaBackend  # importing it loads the native library
+
+    return LlamaBackend(config, outbox.send_progress)
+
+
+def serve(channel: Channel, start: Start) -> None:
+    outbox, inbox = Outbox(channel), Inbox(channel)
+    logging.getLogger().setLevel(start.log_level)
+    logging.getLogger().addHandler(WireHandler(outbox))
+    inbox.start()
+    try:
+        backend = make_backend(start.config, outbox)
+    except EngineError as error:
+        outbox.send(Failure.of(error))
+        return
+    except Exception as error:
+        logger.exception("loading failed")
+        outbox.send(Failure.of(ModelLoadFailed(f"{start.config.path}: {error!r}")))
+        return
+    inbox.engine = Engine(backend, outbox.send)
+    outbox.send(Ready(backend.info))
+    inbox.engine.run()
+
+
+def main(fd: int) -> None:
+    # Ctrl-C and a service manager's SIGTERM reach the whole group; the web process
+    # drains and then says Stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel = Channel(socket.socket(fileno=fd))
+    start = channel.receive()
+    if isinstance(start, Start):
+        serve(channel, start)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

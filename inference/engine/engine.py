@@ -1,0 +1,236 @@
+"""One model, one loop: plan, run, settle."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from .backend import Backend
+from .errors import (
+    EngineError,
+    EngineStopped,
+    InvalidParameter,
+    PromptTooLong,
+    QueueFull,
+)
+from .kvcache import KvCache
+from .request import FinishReason, Request, Sequence
+from .scheduler import Scheduler, Work
+from .stats import Load
+from .text import TextStream
+from .wire import Accepted, Delta, Failure, Finish, FromEngine, Step
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5.0  # a guess, until the queue can say how fast it moves
+
+
+class Engine:
+    """Owns a backend, and drives it on the thread that calls `run`.
+
+    Other threads call `submit`, `cancel` and `stop`, which put notes into the
+    inbox. All that happens to a request leaves through `send`: one Accepted or
+    Failure, Steps, and at the end one Finish or Failure.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        send: Callable[[FromEngine], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        config, info = backend.config, backend.info
+        self.backend = backend
+        self.scheduler = Scheduler(
+            KvCache(info.cache_tokens),
+            max_sequences=info.max_sequences,
+            batch_tokens=config.batch_tokens,
+            prefill_chunk_tokens=config.prefill_chunk_tokens,
+        )
+        self._seats = threading.BoundedSemaphore(info.max_sequences + config.max_waiting)
+        self._send = send
+        self._clock = clock
+        self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
+        self._sequences: dict[int, Sequence] = {}
+        self._is_stopping = False
+        self._deltas: list[Delta] = []
+        self._finished: list[Finish] = []
+
+    # From any one thread
+
+    def submit(self, request: Request) -> None:
+        """Queue the request, or refuse it. Either way `send` is called before this returns."""
+        try:
+            sequence = self._sequence(request)
+        except EngineError as error:
+            self._send(Failure.of(error, request.id))
+            return
+        if not self._seats.acquire(blocking=False):
+            self._send(Failure.of(self._queue_full(), request.id))
+            return
+        self._send(Accepted(request.id, len(sequence.prompt_tokens)))
+        self._inbox.put(sequence)
+
+    def cancel(self, id: int) -> None:
+        """Drop the request before the next step. Unknown ids have just finished."""
+        self._inbox.put(id)
+
+    def stop(self) -> None:
+        self._inbox.put(None)
+
+    def _sequence(self, request: Request) -> Sequence:
+        prompt, context = self._prompt(request), self.backend.info.context_length
+        if len(prompt) >= context:
+            raise PromptTooLong(len(prompt), context, request.prompt_param)
+        params = request.params
+        room = context - len(prompt)
+        return Sequence(
+            request=request,
+            prompt_tokens=prompt,
+            max_tokens=min(params.max_tokens or room, room),
+            text=TextStream(params.stop),
+            submitted_at=self._clock(),
+        )
+
+    def _prompt(self, request: Request) -> list[int]:
+        if request.tokens is not None:
+            prompt = request.tokens
+            for token in prompt:
+                if not self.backend.has_token(token):
+                    raise InvalidParameter("prompt", token, "is not a token of this model")
+        elif request.messages is not None:
+            prompt = self.backend.tokenize(
+                self.backend.render(request.messages, request.template_options)
+            )
+        else:
+            prompt = self.backend.tokenize(request.text or "")
+        if not prompt:
+            raise InvalidParameter(request.prompt_param, request.text or "", "has no tokens")
+        return prompt
+
+    def _queue_full(self) -> QueueFull:
+        waiting = self.backend.config.max_waiting
+        return QueueFull(
+            f"{waiting} requests wait for this model already.",
+            retry_after=RETRY_AFTER_SECONDS,
+        )
+
+    # On the engine's own thread
+
+    def run(self) -> None:
+        """Work until `stop`; then fail what is left. Nobody keeps waiting."""
+        while not self._is_stopping:
+            self._receive(block=self.scheduler.is_idle)
+            try:
+                self.step()
+            except EngineError as error:
+                self._fail_running(error)
+            except Exception:
+                logger.exception("step failed")
+                self._fail_running(EngineError("The engine failed; see the server's log."))
+        for sequence in self.scheduler.sequences():
+            self._fail(sequence, EngineStopped("The service is shutting down."))
+        self.backend.close()
+
+    def step(self) -> None:
+        """Compute one batch and send out what it brought."""
+        works = self._plan()
+        if works:
+            self._settle(works, self.backend.forward(works))
+        self._flush()
+
+    def _receive(self, block: bool) -> None:
+        while block or not self._inbox.empty():
+            match self._inbox.get():
+                case Sequence() as sequence:
+                    self._sequences[sequence.id] = sequence
+                    self.scheduler.add(sequence)
+                case int(id):
+                    self._cancel(id)
+                case None:
+                    self._is_stopping = True
+            block = False
+
+    def _plan(self) -> list[Work]:
+        for slot in self.scheduler.make_room():
+            self.backend.forget(slot)
+        for sequence in self.scheduler.admit(self._clock()):
+            self.backend.begin(sequence)
+        return self.scheduler.plan()
+
+    def _settle(self, works: list[Work], tokens: list[int]) -> None:
+        now = self._clock()
+        for work in works:
+            work.sequence.num_computed += len(work.tokens)
+        sampled = (work.sequence for work in works if work.samples)
+        for sequence, token in zip(sampled, tokens, strict=True):
+            if sequence.first_token_at is None:
+                sequence.first_token_at = now
+            self._accept(sequence, token)
+
+    def _accept(self, sequence: Sequence, token: int) -> None:
+        params = sequence.request.params
+        may_stop = sequence.may_stop
+        sequence.output_tokens.append(token)
+        is_last = len(sequence.output_tokens) >= sequence.max_tokens
+        ends = token in params.stop_token_ids or (
+            self.backend.is_end(token) and not params.ignore_eos
+        )
+        if ends and may_stop:
+            self._finish(sequence, FinishReason.STOP, sequence.text.finish())
+            return
+        text = sequence.text.feed(self.backend.piece(token), may_stop=may_stop)
+        if sequence.text.stopped:
+            self._finish(sequence, FinishReason.STOP, text)
+        elif is_last:
+            self._finish(sequence, FinishReason.LENGTH, text + sequence.text.finish())
+        else:
+            self._deltas.append(Delta(sequence.id, text, 1))
+
+    def _cancel(self, id: int) -> None:
+        if sequence := self._sequences.get(id):
+            self._finish(sequence, FinishReason.CANCELLED, "", tokens=0)
+
+    def _finish(
+        self, sequence: Sequence, reason: FinishReason, text: str, *, tokens: int = 1
+    ) -> None:
+        self._release(sequence)
+        timings = sequence.timings(self._clock())
+        self._deltas.append(Delta(sequence.id, text, tokens))
+        self._finished.append(Finish(sequence.id, reason, sequence.usage(), timings))
+
+    def _fail_running(self, error: EngineError) -> None:
+        """After a failed step nothing in the KV cache is to be trusted."""
+        for sequence in list(self.scheduler.running):
+            self._fail(sequence, error)
+        self.backend.clear()
+        self._flush()
+
+    def _fail(self, sequence: Sequence, error: EngineError) -> None:
+        logger.error(
+            "request failed: %s",
+            error,
+            extra={"request_id": sequence.request.request_id},
+        )
+        self._release(sequence)
+        self._send(Failure.of(error, sequence.id))
+
+    def _release(self, sequence: Sequence) -> None:
+        slot = self.scheduler.remove(sequence)
+        if slot is not None:
+            self.backend.forget(slot)
+        self.backend.end(sequence)
+        del self._sequences[sequence.id]
+        self._seats.release()
+
+    def _flush(self) -> None:
+        if not self._deltas and not self._finished:
+            return
+        self._send(Step(self._deltas, self._finished, self.load))
+        self._deltas, self._finished = [], []
+
+    @property
+    def load(self) -> Load:
+        scheduler = self.scheduler
+        return Load(len(scheduler.running), len(scheduler.waiting), scheduler.cache.num_used)

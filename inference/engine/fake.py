@@ -1,0 +1,85 @@
+"""A model that needs no weights: it echoes the prompt, one token a word.
+
+Words of the prompt steer it: `crash` ends the process, `fail` the step.
+"""
+
+import collections.abc
+import os
+import time
+
+from .config import EngineConfig, EngineInfo
+from .errors import DecodeFailed
+from .request import Sequence
+from .scheduler import Work
+
+END = 0
+CONTEXT_LENGTH = 4096
+
+
+class FakeBackend:
+    def __init__(self, config: EngineConfig) -> None:
+        context_length = config.context_length or CONTEXT_LENGTH
+        self.config = config
+        self.info = EngineInfo(
+            context_length=context_length,
+            cache_tokens=config.cache_tokens or context_length * config.max_sequences,
+            max_sequences=config.max_sequences,
+            memory_bytes=2**20,
+            has_chat_template=True,
+            device="fake",
+            build="fake",
+        )
+        self.words = [""]
+        self.batches: list[list[Work]] = []
+        self.forgotten: list[int] = []
+
+    def tokenize(self, text: str) -> list[int]:
+        return [self._token(word) for word in text.split()]
+
+    def _token(self, word: str) -> int:
+        if word not in self.words:
+            self.words.append(word)
+        return self.words.index(word)
+
+    def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
+        return " ".join(str(message["content"]) for message in messages)
+
+    def has_token(self, token: int) -> bool:
+        return 0 <= token < len(self.words)
+
+    def is_end(self, token: int) -> bool:
+        return token == END
+
+    def piece(self, token: int) -> bytes:
+        return f"{self.words[token]} ".encode()
+
+    def begin(self, sequence: Sequence) -> None:
+        sequence.sampler = self
+
+    def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
+        self.batches.append(list(works))
+        time.sleep(self.config.fake_step_seconds)
+        return [self._next(work.sequence) for work in works if work.samples]
+
+    def _next(self, sequence: Sequence) -> int:
+        prompt, done = sequence.prompt_tokens, len(sequence.output_tokens)
+        if done >= len(prompt):
+            return prompt[done % len(prompt)] if sequence.request.params.ignore_eos else END
+        match self.words[prompt[done]]:
+            case "crash":
+                os._exit(1)
+            case "fail":
+                raise DecodeFailed("the model was told to fail")
+        return prompt[done]
+
+    def forget(self, slot: int) -> None:
+        self.forgotten.append(slot)
+
+    def end(self, sequence: Sequence) -> None:
+        sequence.sampler = None
+
+    def clear(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,249 @@
+"""One engine process, seen from the web process."""
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from .config import EngineConfig, EngineInfo
+from .errors import EngineError, EngineRestarting, EngineStopped, ModelLoadFailed
+from .request import Request
+from .stats import Load
+from .stream import Mailbox, Outcome, TokenStream
+from .wire import (
+    HEADER,
+    Accepted,
+    Cancel,
+    Failure,
+    FromEngine,
+    Loading,
+    LogLine,
+    Message,
+    Ready,
+    Start,
+    Step,
+    Stop,
+    Submit,
+    decode_from_engine,
+    encode,
+)
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]  # where `inference` can be imported from
+STOP_SECONDS = 10.0  # for an engine to free its model before it is killed
+
+_ids = count(1)
+
+
+class EngineHost:
+    """Starts the process, speaks with it, and notices its death.
+
+    All on one event loop. `is_open` turns false once and for all when the process
+    is told to stop or is gone.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        on_exit: Callable[["EngineHost"], None] = lambda host: None,
+        on_progress: Callable[[float], None] = lambda progress: None,
+    ) -> None:
+        self.config = config
+        self.load = Load()
+        self.is_open = False
+        self.idle_since = time.monotonic()
+        self.started_at = time.monotonic()
+        self._on_exit = on_exit
+        self._on_progress = on_progress
+        self._mailboxes: dict[int, Mailbox] = {}
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self.is_stopping = False
+        self._ready: asyncio.Future[EngineInfo] = asyncio.get_running_loop().create_future()
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._ready.result()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._mailboxes)
+
+    async def start(self, time_limit: float) -> None:
+        """Start the process and wait until its model is loaded.
+
+        Raises:
+            EngineError: it was not loaded within `time_limit` seconds, or not at all.
+        """
+        await self._spawn()
+        try:
+            async with asyncio.timeout(time_limit):
+                await asyncio.shield(self._ready)
+        except TimeoutError:
+            await self.kill()
+            raise ModelLoadFailed(
+                f"{self.config.model_id} did not load within {time_limit:g} s."
+            ) from None
+        except (EngineError, asyncio.CancelledError):
+            await self.kill()
+            raise
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "inference.engine.child", str(theirs.fileno())),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+            )
+        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._send(Start(self.config, logger.getEffectiveLevel()))
+        self._reading = asyncio.create_task(self._read())
+
+    # Requests
+
+    async def submit(
+        self, on_end: Callable[[Outcome], None] | None = None, **fields: Any
+    ) -> TokenStream:
+        """Queue a request of those fields (see `Request`).
+
+        `on_end` hears the outcome of a request that was accepted, exactly once.
+
+        Raises:
+            EngineError: every refusal, before anything is computed.
+        """
+        if not self.is_open:
+            raise EngineStopped(f"{self.config.model_id} is being unloaded.")
+        request = Request(id=next(_ids), **fields)
+        mailbox = self._mailboxes[request.id] = Mailbox(on_end)
+        self._is_idle.clear()
+        self._send(Submit(request))
+        try:
+            prompt_tokens = await mailbox.accepted
+        except asyncio.CancelledError:
+            self._cancel(request.id)
+            raise
+        return TokenStream(mailbox, prompt_tokens, lambda: self._cancel(request.id))
+
+    def _cancel(self, id: int) -> None:
+        if id in self._mailboxes:
+            self._send(Cancel(id))
+
+    def _close(self, id: int, outcome: Outcome) -> None:
+        mailbox = self._mailboxes.pop(id, None)
+        if mailbox:
+            mailbox.close(outcome)
+        if not self._mailboxes:
+            self.idle_since = time.monotonic()
+            self._is_idle.set()
+
+    # The end
+
+    async def wait_idle(self) -> None:
+        await self._is_idle.wait()
+
+    async def stop(self, drain_seconds: float = 0) -> None:
+        """Take no more requests, let the running ones end, and free the memory."""
+        self.is_open = False
+        if drain_seconds and self.is_busy:
+            try:
+                await asyncio.wait_for(self.wait_idle(), drain_seconds)
+            except TimeoutError:
+                logger.warning(
+                    "%s: %d requests cut off",
+                    self.config.model_id,
+                    len(self._mailboxes),
+                )
+        self.is_stopping = True
+        self._send(Stop())
+        try:
+            await asyncio.wait_for(asyncio.shield(self._reading), STOP_SECONDS)
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        self.is_stopping = True
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._reading
+
+    # What the process sends
+
+    def _send(self, message: Message) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                header = await self._reader.readexactly(HEADER.size)
+                body = await self._reader.readexactly(HEADER.unpack(header)[0])
+                self._dispatch(decode_from_engine(body))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.is_open = False
+            self._writer.close()
+            await self._end()
+
+    async def _end(self) -> None:
+        """Tell everyone who waits; nobody gets an answer any more."""
+        status = await self._process.wait()
+        error = self._death(status)
+        if not self._ready.done():
+            self._ready.set_exception(ModelLoadFailed(f"{error} It was loading the model."))
+        for id in list(self._mailboxes):
+            self._close(id, error)
+        if not self.is_stopping:
+            logger.error("engine died", extra={"model": self.config.model_id, "status": status})
+        self._on_exit(self)
+
+    def _death(self, status: int) -> EngineError:
+        name = self.config.model_id
+        if self.is_stopping:
+            return EngineStopped(f"{name} was unloaded before the answer was complete.")
+        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        return EngineRestarting(f"The engine of {name} died ({how}).", retry_after=1)
+
+    def _dispatch(self, message: FromEngine) -> None:
+        match message:
+            case Step():
+                self._deliver(message)
+            case Accepted(id, prompt_tokens):
+                if mailbox := self._mailboxes.get(id):
+                    mailbox.accept(prompt_tokens)
+            case Failure(id=0):
+                self._ready.set_exception(message.error())
+            case Failure(id):
+                self._close(id, message.error())
+            case Loading(progress):
+                self._on_progress(progress)
+            case Ready(info):
+                self.is_open = True
+                self.idle_since = time.monotonic()
+                self._ready.set_result(info)
+            case LogLine(level, name, event, request_id):
+                extra = {"model": self.config.model_id}
+                if request_id:
+                    extra["request_id"] = request_id
+                logging.getLogger(name).log(level, "%s", event, extra=extra)
+
+    def _deliver(self, step: Step) -> None:
+        self.load = step.load
+        for delta in step.deltas:
+            if mailbox := self._mailboxes.get(delta.id):
+                mailbox.put(delta.text, delta.tokens)
+        for finish in step.finished:
+            self._close(finish.id, finish)

@@ -1,0 +1,105 @@
+"""A GGUF that computes."""
+
+import collections.abc
+import logging
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from ..config import EngineConfig, EngineInfo
+from ..errors import DecodeFailed, TemplateError
+from ..request import Sequence
+from ..scheduler import Work
+from ..template import CHATML, ChatTemplate
+from .batch import Batch
+from .library import llama
+from .loading import load_model, make_context, memory_bytes, uses_gpu
+from .sampler import make_sampler
+from .vocabulary import Vocabulary
+
+logger = logging.getLogger(__name__)
+
+
+class LlamaBackend:
+    """Loads the model on creation; see `Backend` for what the methods promise."""
+
+    def __init__(self, config: EngineConfig, on_progress: Callable[[float], None]) -> None:
+        started = time.monotonic()
+        self.config = config
+        self._model = load_model(config, on_progress)
+        self._context, context_length = make_context(config, self._model)
+        self._memory = llama.llama_get_memory(self._context)
+        self._batch = Batch(config.batch_tokens)
+        self._vocabulary = vocabulary = Vocabulary(self._model)
+        self.is_end, self.piece = vocabulary.is_end, vocabulary.piece
+        self.tokenize = vocabulary.tokenize
+        source = llama.llama_model_chat_template(self._model, None)
+        self._template = self._make_template(source.decode() if source else CHATML)
+        cells = llama.llama_n_ctx(self._context)
+        self.info = EngineInfo(
+            context_length=context_length,
+            cache_tokens=cells,
+            max_sequences=config.max_sequences,
+            memory_bytes=memory_bytes(config, self._model, cells),
+            has_chat_template=bool(source),
+            device="gpu" if uses_gpu(config) else "cpu",
+            build=f"llama-cpp-python {llama.__version__}",
+            load_seconds=time.monotonic() - started,
+        )
+
+    def has_token(self, token: int) -> bool:
+        return 0 <= token < self._vocabulary.size
+
+    def _make_template(self, source: str) -> ChatTemplate | TemplateError:
+        """A broken template breaks chats only: prompts of one's own need none."""
+        try:
+            return ChatTemplate(source, self._vocabulary.bos, self._vocabulary.eos)
+        except TemplateError as error:
+            logger.warning("the chat template is broken: %s", error)
+            return error
+
+    def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
+        if isinstance(self._template, TemplateError):
+            raise self._template
+        return self._template.render(messages, extra=options)
+
+    def begin(self, sequence: Sequence) -> None:
+        if sequence.sampler is not None:
+            return  # it has been here before: its penalties and its dice go on
+        params, context_length = sequence.request.params, self.info.context_length
+        sequence.sampler = make_sampler(params, self._vocabulary.size, context_length)
+        last = params.repeat_last_n if params.repeat_last_n >= 0 else context_length
+        for token in sequence.prompt_tokens[-last:] if last else []:
+            llama.llama_sampler_accept(sequence.sampler, token)
+
+    def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
+        sampled_at = self._batch.fill(works)
+        status = llama.llama_decode(self._context, self._batch.struct)
+        if status != 0:
+            raise DecodeFailed(f"llama.cpp could not compute a step (llama_decode: {status}).")
+        sampling = [work.sequence for work in works if work.samples]
+        return [self._sample(s, i) for s, i in zip(sampling, sampled_at, strict=True)]
+
+    def _sample(self, sequence: Sequence, index: int) -> int:
+        if sequence.request.params.ignore_eos or not sequence.may_stop:
+            logits = llama.llama_get_logits_ith(self._context, index)
+            size = (self._vocabulary.size,)
+            np.ctypeslib.as_array(logits, size)[self._vocabulary.ends] = -np.inf
+        token: int = llama.llama_sampler_sample(sequence.sampler, self._context, index)
+        return token
+
+    def forget(self, slot: int) -> None:
+        llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+
+    def end(self, sequence: Sequence) -> None:
+        if sequence.sampler is not None:
+            llama.llama_sampler_free(sequence.sampler)
+            sequence.sampler = None
+
+    def clear(self) -> None:
+        llama.llama_memory_clear(self._memory, True)
+
+    def close(self) -> None:
+        llama.llama_free(self._context)
+        llama.llama_model_free(self._model)

@@ -1,0 +1,151 @@
+"""Opens a GGUF: the model on its devices, and a context as large as memory allows."""
+
+import ctypes
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..config import EngineConfig
+from ..errors import ModelLoadFailed, OutOfMemory
+from ..machine import available_cores, available_memory
+from ..probe import safe_load_options
+from .library import last_error, llama
+
+logger = logging.getLogger(__name__)
+
+SPLIT_MODES = {
+    "none": llama.LLAMA_SPLIT_MODE_NONE,
+    "layer": llama.LLAMA_SPLIT_MODE_LAYER,
+    "row": llama.LLAMA_SPLIT_MODE_ROW,
+}
+FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
+CACHE_TYPES = {  # name: (ggml_type, bytes a number)
+    "f16": (1, 2.0),
+    "bf16": (30, 2.0),
+    "q8_0": (8, 34 / 32),
+    "q4_0": (2, 18 / 32),
+}
+ALL_LAYERS = 999
+AUTO_CACHE_TOKENS = 32768  # cells of an automatic cache, unless one request needs more
+LEAST_CACHE_TOKENS = 512
+OVERHEAD_BYTES = 256 * 2**20  # compute buffers and the like, a guess
+
+
+def uses_gpu(config: EngineConfig) -> bool:
+    wants = config.device != "cpu" and config.gpu_layers != 0
+    return wants and bool(llama.llama_supports_gpu_offload())
+
+
+def load_model(config: EngineConfig, on_progress: Callable[[float], None]) -> Any:
+    """The llama_model; `on_progress` hears of 0 to 1.
+
+    Raises:
+        ModelLoadFailed: naming the file or the device.
+    """
+    if not Path(config.path).is_file():
+        raise ModelLoadFailed(f"{config.path}: there is no such file")
+    if config.device in ("cuda", "metal") and not llama.llama_supports_gpu_offload():
+        raise ModelLoadFailed(
+            f"device {config.device!r}: this build of llama.cpp has no GPU support;"
+            f" install it with DEVICE={config.device}"
+        )
+
+    def report(progress: float, _: Any) -> bool:
+        on_progress(progress)
+        return True
+
+    params = llama.llama_model_default_params()
+    params.progress_callback = llama.llama_progress_callback(report)
+    params.use_extra_bufts = safe_load_options(Path(config.state_dir)).use_extra_bufts
+    # What is pointed to has to outlive the call, no more.
+    _kept = _place(params, config)
+    model = llama.llama_model_load_from_file(config.path.encode(), params)
+    if not model:
+        raise ModelLoadFailed(f"{config.path}: {last_error()}")
+    if llama.llama_model_has_encoder(model):
+        raise ModelLoadFailed(f"{config.path}: models with an encoder are not supported")
+    return model
+
+
+def _place(params: Any, config: EngineConfig) -> list[Any]:
+    """Say which devices hold the layers; return the arrays that `params` points to."""
+    if not uses_gpu(config):
+        no_devices = (ctypes.c_void_p * 1)(None)
+        params.devices = ctypes.addressof(no_devices)
+        params.n_gpu_layers = 0
+        return [no_devices]
+    params.n_gpu_layers = config.gpu_layers if config.gpu_layers >= 0 else ALL_LAYERS
+    params.split_mode = SPLIT_MODES[config.split_mode]
+    params.main_gpu = config.main_gpu
+    most = llama.llama_max_devices()
+    if len(config.tensor_split) > most:
+        raise ModelLoadFailed(f"tensor_split: {config.tensor_split} names more than {most} GPUs")
+    shares = (ctypes.c_float * most)(*config.tensor_split)
+    if config.tensor_split:
+        params.tensor_split = shares
+    return [shares]
+
+
+def make_context(config: EngineConfig, model: Any) -> tuple[Any, int]:
+    """A llama_context, and the tokens that one request may have.
+
+    Raises:
+        OutOfMemory: there is none even for a small KV cache.
+    """
+    wanted = config.context_length or llama.llama_model_n_ctx_train(model) or AUTO_CACHE_TOKENS
+    cells = config.cache_tokens or min(
+        wanted * config.max_sequences, max(wanted, AUTO_CACHE_TOKENS)
+    )
+    cells = min(cells, _affordable_cells(config, model))
+    while cells >= min(LEAST_CACHE_TOKENS, wanted):
+        context = llama.llama_init_from_model(model, _context_params(config, cells))
+        if context:
+            return context, min(wanted, cells)
+        logger.warning("no memory for a KV cache of %d tokens, halving it", cells)
+        cells //= 2
+    raise OutOfMemory(
+        f"{config.path}: there is no memory for a KV cache of {LEAST_CACHE_TOKENS} tokens"
+        f" ({last_error()})"
+    )
+
+
+def memory_bytes(config: EngineConfig, model: Any, cells: int) -> int:
+    """An estimate of what the loaded model takes."""
+    return int(llama.llama_model_size(model) + cells * _cell_bytes(config, model)) + OVERHEAD_BYTES
+
+
+def _affordable_cells(config: EngineConfig, model: Any) -> int:
+    """By this machine's memory; a GPU's shows when the cache is allocated."""
+    free = available_memory()
+    if config.memory_limit:
+        free = min(free, config.memory_limit)
+    weights = 0 if uses_gpu(config) else llama.llama_model_size(model)
+    return int((free - weights - OVERHEAD_BYTES) / _cell_bytes(config, model))
+
+
+def _cell_bytes(config: EngineConfig, model: Any) -> float:
+    """Bytes of one token in the KV cache: K and V of every layer."""
+    heads = llama.llama_model_n_head(model)
+    head_size = llama.llama_model_n_embd(model) / max(heads, 1)
+    num_kv_heads = llama.llama_model_n_head_kv(model) or heads
+    numbers: float = 2 * llama.llama_model_n_layer(model) * num_kv_heads * head_size
+    return max(1.0, numbers * CACHE_TYPES[config.kv_cache_type][1])
+
+
+def _context_params(config: EngineConfig, cells: int) -> Any:
+    params = llama.llama_context_default_params()
+    params.n_ctx = cells
+    params.n_batch = params.n_ubatch = config.batch_tokens
+    params.n_seq_max = params.n_outputs_max = config.max_sequences
+    if config.threads:
+        params.n_threads = params.n_threads_batch = config.threads
+    else:
+        params.n_threads = params.n_threads_batch = available_cores()
+    params.flash_attn_type = FLASH_ATTENTION[config.flash_attention]
+    params.type_k = params.type_v = CACHE_TYPES[config.kv_cache_type][0]
+    params.offload_kqv = params.op_offload = uses_gpu(config)
+    params.kv_unified = True
+    params.swa_full = False
+    params.no_perf = True
+    return params

@@ -1,0 +1,107 @@
+"""One generation request, from arrival to its last token."""
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+from typing import Any
+
+import msgspec
+
+from .sampling import SamplingParams
+from .stats import Timings, Usage
+from .text import TextStream
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked. Exactly one of `text`, `tokens` and `messages` is given.
+
+    Attributes:
+        id: unique among the requests of one engine process.
+        request_id: names the request in every log line, from the edge on.
+        template_options: passed to the chat template beside the messages.
+    """
+
+    id: int
+    request_id: str = ""
+    text: str | None = None
+    tokens: list[int] | None = None
+    messages: list[dict[str, Any]] | None = None
+    template_options: dict[str, Any] = {}
+    params: SamplingParams = SamplingParams()
+
+    @property
+    def prompt_param(self) -> str:
+        """The field that errors about the prompt name."""
+        return "prompt" if self.messages is None else "messages"
+
+
+class Status(Enum):
+    WAITING = auto()
+    RUNNING = auto()
+    FINISHED = auto()
+
+
+@dataclass(eq=False, slots=True)
+class Sequence:
+    """A request under way: its tokens, and how far the KV cache has got with them.
+
+    A sequence that lost its place in the cache has `num_computed` 0 again: its
+    prompt and what it wrote so far are prefilled like a longer prompt.
+    """
+
+    request: Request
+    prompt_tokens: list[int]
+    max_tokens: int  # of the answer, within the context
+    text: TextStream
+    submitted_at: float  # seconds on the engine's clock, as are the next three
+    admitted_at: float | None = None
+    first_token_at: float | None = None
+    output_tokens: list[int] = field(default_factory=list)
+    status: Status = Status.WAITING
+    slot: int | None = None  # its sequence id in the KV cache
+    num_computed: int = 0
+    sampler: object = None  # the backend's
+
+    @property
+    def id(self) -> int:
+        return self.request.id
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.prompt_tokens) + len(self.output_tokens)
+
+    @property
+    def num_pending(self) -> int:
+        """Tokens to compute before the next one can be sampled: 1 while decoding."""
+        return self.num_tokens - self.num_computed
+
+    @property
+    def is_decoding(self) -> bool:
+        return self.num_pending == 1 and bool(self.output_tokens)
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether the answer may end with the token that comes next."""
+        return len(self.output_tokens) >= self.request.params.min_tokens
+
+    def pending(self, limit: int) -> list[int]:
+        """The next `limit` tokens to compute, at most."""
+        start, prompt = self.num_computed, self.prompt_tokens
+        if start >= len(prompt):
+            start -= len(prompt)
+            return self.output_tokens[start : start + limit]
+        head = prompt[start : start + limit]
+        return head + self.output_tokens[: limit - len(head)]
+
+    def usage(self) -> Usage:
+        return Usage(len(self.prompt_tokens), len(self.output_tokens))
+
+    def timings(self, now: float) -> Timings:
+        admitted = now if self.admitted_at is None else self.admitted_at
+        first = now if self.first_token_at is None else self.first_token_at
+        return Timings(admitted - self.submitted_at, first - admitted, now - first)

@@ -1,0 +1,141 @@
+"""Decides which sequences run in the next step, and with which tokens."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from .kvcache import KvCache
+from .request import Sequence, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One sequence's share of a step: `tokens` from position `start` on.
+
+    Only the last of a sequence's pending tokens `samples` the next one.
+    """
+
+    sequence: Sequence
+    tokens: list[int]
+    start: int
+    samples: bool
+
+
+class Scheduler:
+    """First come, first served, over the sequence ids and cells of one KV cache.
+
+    Pure state: no thread, no clock, no model. A sequence enters when its prompt
+    fits; should the cache run out later, the one that entered last gives its
+    cells back and waits at the head of the queue, so nothing is lost but time.
+    """
+
+    def __init__(
+        self,
+        cache: KvCache,
+        *,
+        max_sequences: int,
+        batch_tokens: int,
+        prefill_chunk_tokens: int,
+    ) -> None:
+        self.cache = cache
+        self.batch_tokens = batch_tokens
+        self.prefill_chunk_tokens = prefill_chunk_tokens
+        self.waiting: deque[Sequence] = deque()
+        self.running: list[Sequence] = []  # in the order they entered
+        self._free_slots = list(range(max_sequences))
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.waiting and not self.running
+
+    def sequences(self) -> list[Sequence]:
+        """A copy, so that callers may remove while they iterate."""
+        return [*self.running, *self.waiting]
+
+    def add(self, sequence: Sequence) -> None:
+        self.waiting.append(sequence)
+
+    def remove(self, sequence: Sequence) -> int | None:
+        """Forget the sequence; return the slot it leaves, if it had one."""
+        if sequence.status is Status.WAITING:
+            self.waiting.remove(sequence)
+            slot = None
+        else:
+            slot = self._leave(sequence)
+        sequence.status = Status.FINISHED
+        return slot
+
+    def admit(self, now: float) -> list[Sequence]:
+        """Let in from the head of the queue whoever has a slot and cells."""
+        entered: list[Sequence] = []
+        while self.waiting and self._free_slots:
+            sequence, slot = self.waiting[0], self._free_slots[-1]
+            # One cell more for each: the first token that all of them sample.
+            spare = len(self.running)
+            if self.running and self.cache.num_free < sequence.num_tokens + spare + 1:
+                break
+            if not self.cache.try_hold(slot, sequence.num_tokens):
+                break
+            self._enter(self.waiting.popleft(), now)
+            entered.append(sequence)
+        return entered
+
+    def plan(self) -> list[Work]:
+        """Decodes first, then chunks of prompts, in the order of entry.
+
+        While anyone decodes, the chunks are small, so that a long prompt does not
+        stall the answers under way.
+        """
+        decoding = [s for s in self.running if s.is_decoding]
+        works = [self._work(s, 1) for s in decoding]
+        budget = self.batch_tokens - len(works)
+        if decoding:
+            budget = min(budget, self.prefill_chunk_tokens)
+        for sequence in self.running:
+            if budget and not sequence.is_decoding:
+                work = self._work(sequence, budget)
+                budget -= len(work.tokens)
+                works.append(work)
+        return works
+
+    def make_room(self) -> list[int]:
+        """Find a cell for every decode of the next step, or send sequences back.
+
+        Returns the slots that were left; the backend has to forget what they hold.
+        """
+        left: list[int] = []
+        for sequence in list(self.running):
+            while sequence.slot is not None:
+                if self.cache.try_hold(sequence.slot, sequence.num_tokens):
+                    break
+                left.append(self.send_back())
+        return left
+
+    def send_back(self) -> int:
+        """Make the sequence that entered last wait again; return the slot it leaves."""
+        sequence = self.running[-1]
+        slot = self._leave(sequence)
+        sequence.num_computed = 0
+        sequence.status = Status.WAITING
+        self.waiting.appendleft(sequence)
+        return slot
+
+    def _work(self, sequence: Sequence, budget: int) -> Work:
+        tokens = sequence.pending(budget)
+        samples = len(tokens) == sequence.num_pending
+        return Work(sequence, tokens, sequence.num_computed, samples)
+
+    def _enter(self, sequence: Sequence, now: float) -> None:
+        sequence.slot = self._free_slots.pop()
+        sequence.status = Status.RUNNING
+        if sequence.admitted_at is None:
+            sequence.admitted_at = now
+        self.running.append(sequence)
+
+    def _leave(self, sequence: Sequence) -> int:
+        slot = sequence.slot
+        assert slot is not None
+        self.running.remove(sequence)
+        self.cache.release(slot)
+        self._free_slots.append(slot)
+        sequence.slot = None
+        return slot

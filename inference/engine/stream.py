@@ -1,0 +1,118 @@
+"""Carries generated text from an engine's host to one consumer."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
+
+from .errors import EngineError
+from .wire import Finish
+
+
+class Piece(NamedTuple):
+    """Text that has become ready, and the number of tokens that made it.
+
+    Neither text nor tokens: nothing has happened for HEARTBEAT_SECONDS.
+    """
+
+    text: str
+    tokens: int
+
+
+Outcome = Finish | EngineError
+HEARTBEAT_SECONDS = 15.0
+
+
+class Mailbox:
+    """What the engine has sent for one request and nobody has taken yet.
+
+    Putting never blocks and never grows a queue: text that waits is merged, so a
+    slow client costs a string.
+    """
+
+    def __init__(self, on_end: Callable[[Outcome], None] | None = None) -> None:
+        self.accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.outcome: Outcome | None = None
+        self._on_end = on_end
+        self._text: list[str] = []
+        self._tokens = 0
+        self._changed = asyncio.Event()
+
+    def accept(self, prompt_tokens: int) -> None:
+        if not self.accepted.done():
+            self.accepted.set_result(prompt_tokens)
+
+    def put(self, text: str, tokens: int) -> None:
+        self._text.append(text)
+        self._tokens += tokens
+        self._changed.set()
+
+    def close(self, outcome: Outcome) -> None:
+        if self.outcome is not None:
+            return
+        self.outcome = outcome
+        self._changed.set()
+        if isinstance(outcome, EngineError) and not self.accepted.done():
+            self.accepted.set_exception(outcome)
+        elif self._on_end:
+            self._on_end(outcome)
+
+    async def take(self) -> Piece | None:
+        """All that waits, or a heartbeat; None at the end.
+
+        Raises:
+            EngineError: the request failed. What came before it was taken.
+        """
+        while not self._tokens and not self._text and self.outcome is None:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                return Piece("", 0)
+        if self._text or self._tokens:
+            piece = Piece("".join(self._text), self._tokens)
+            self._text, self._tokens = [], 0
+            return piece
+        if isinstance(self.outcome, EngineError):
+            raise self.outcome
+        return None
+
+
+class TokenStream:
+    """An answer under way: iterate for its text, then read `finish`.
+
+    Leaving the iteration, or dropping the stream, cancels the request: what nobody
+    reads is not computed.
+    """
+
+    def __init__(self, mailbox: Mailbox, prompt_tokens: int, cancel: Callable[[], None]) -> None:
+        self.prompt_tokens = prompt_tokens
+        self._mailbox = mailbox
+        self._cancel = cancel
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def finish(self) -> Finish:
+        """How it ended; asked for after the iteration has."""
+        outcome = self._mailbox.outcome
+        assert isinstance(outcome, Finish)
+        return outcome
+
+    async def __aiter__(self) -> AsyncIterator[Piece]:
+        try:
+            while (piece := await self._mailbox.take()) is not None:
+                yield piece
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """End the request; whoever iterates gets to its end, with reason `cancelled`."""
+        if self._mailbox.outcome is None:
+            self._cancel()
+
+    def __del__(self) -> None:
+        # May run on any thread, and after the loop.
+        if self._mailbox.outcome is None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._cancel)

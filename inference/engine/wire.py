@@ -1,0 +1,162 @@
+"""The messages between the web process and an engine's process.
+
+A frame is its length in four bytes, most significant first, and a MessagePack map.
+"""
+
+import logging
+import socket
+import struct
+import threading
+
+import msgspec
+
+from .config import EngineConfig, EngineInfo
+from .errors import EngineError, restore_error
+from .request import FinishReason, Request
+from .stats import Load, Timings, Usage
+
+HEADER = struct.Struct("!I")
+MAX_FRAME_BYTES = 256 * 2**20
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Base of all messages."""
+
+
+# To the engine
+
+
+class Start(Message, frozen=True):
+    """The first message: load this model, and send log lines from that level on."""
+
+    config: EngineConfig
+    log_level: int = logging.INFO
+
+
+class Submit(Message, frozen=True):
+    request: Request
+
+
+class Cancel(Message, frozen=True):
+    id: int
+
+
+class Stop(Message, frozen=True):
+    """Fail what is left, free the model, and exit."""
+
+
+# From the engine
+
+
+class Loading(Message, frozen=True):
+    """How much of the model has been read, 0 to 1."""
+
+    progress: float
+
+
+class Ready(Message, frozen=True):
+    info: EngineInfo
+
+
+class Failure(Message, frozen=True):
+    """An error on its way; `id` 0 means the whole engine."""
+
+    id: int
+    name: str
+    message: str
+    param: str | None = None
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, error: EngineError, id: int = 0) -> "Failure":
+        return cls(id, type(error).__name__, error.message, error.param, error.retry_after)
+
+    def error(self) -> EngineError:
+        return restore_error(self.name, self.message, self.param, self.retry_after)
+
+
+class Accepted(Message, frozen=True):
+    """The request waits or runs: from here on it ends with a Finish or a Failure."""
+
+    id: int
+    prompt_tokens: int
+
+
+class Delta(msgspec.Struct, frozen=True, array_like=True):
+    """Text of one sequence, and the number of tokens that made it."""
+
+    id: int
+    text: str
+    tokens: int
+
+
+class Finish(msgspec.Struct, frozen=True, array_like=True):
+    id: int
+    reason: FinishReason
+    usage: Usage
+    timings: Timings
+
+
+class Step(Message, frozen=True):
+    """What one step brought for all sequences together."""
+
+    deltas: list[Delta]
+    finished: list[Finish]
+    load: Load
+
+
+class LogLine(Message, frozen=True):
+    """A line for the web process's log, where all logs have one form."""
+
+    level: int
+    logger: str
+    event: str
+    request_id: str = ""
+
+
+ToEngine = Start | Submit | Cancel | Stop
+FromEngine = Loading | Ready | Failure | Accepted | Step | LogLine
+
+_encoder = msgspec.msgpack.Encoder()
+_to_engine = msgspec.msgpack.Decoder(ToEngine)
+_from_engine = msgspec.msgpack.Decoder(FromEngine)
+
+
+def encode(message: Message) -> bytes:
+    """The whole frame.
+
+    Raises:
+        ValueError: if it would be larger than MAX_FRAME_BYTES.
+    """
+    body = _encoder.encode(message)
+    if len(body) > MAX_FRAME_BYTES:
+        raise ValueError(f"a message of {len(body)} bytes is too large for the engine")
+    return HEADER.pack(len(body)) + body
+
+
+def decode_from_engine(body: bytes) -> FromEngine:
+    message: FromEngine = _from_engine.decode(body)
+    return message
+
+
+class Channel:
+    """The engine's end of the socket: blocking, and safe to send on from any thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._file = sock.makefile("rb")
+        self._sending = threading.Lock()
+
+    def send(self, message: FromEngine) -> None:
+        frame = encode(message)
+        with self._sending:
+            self._sock.sendall(frame)
+
+    def receive(self) -> ToEngine | None:
+        """The next message, or None once the web process is gone."""
+        header = self._file.read(HEADER.size)
+        if len(header) < HEADER.size:
+            return None
+        (size,) = HEADER.unpack(header)
+        body = self._file.read(size)
+        return _to_engine.decode(body) if len(body) == size else None

@@ -1,0 +1,199 @@
+"""The registry: which models this service offers, and how each is run."""
+
+from pathlib import Path
+from typing import Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+
+slug_validator = RegexValidator(
+    r"^[a-zA-Z0-9][a-zA-Z0-9._:-]*\Z",
+    "Use letters, digits, '.', '_', ':' and '-', and start with a letter or a digit.",
+)
+alias_validator = RegexValidator(
+    r"^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*\Z",
+    "Use letters, digits, '.', '_', ':', '/', '@' and '-', and start with a letter or a digit.",
+)
+tensor_split_validator = RegexValidator(
+    r"^\d+(\.\d+)?(,\d+(\.\d+)?)*\Z", "Use numbers with commas between them, such as '3,1'."
+)
+
+
+class Device(models.TextChoices):
+    AUTO = "auto", "Automatic"
+    CUDA = "cuda", "CUDA"
+    METAL = "metal", "Metal"
+    CPU = "cpu", "CPU"
+
+
+class SplitMode(models.TextChoices):
+    NONE = "none", "One GPU"
+    LAYER = "layer", "Layers over all GPUs"
+    ROW = "row", "Rows over all GPUs"
+
+
+class FlashAttention(models.TextChoices):
+    AUTO = "auto", "Where the device has it"
+    ON = "on", "On"
+    OFF = "off", "Off"
+
+
+class CacheType(models.TextChoices):
+    """Of one number in the KV cache. A quantised V needs flash attention."""
+
+    F16 = "f16"
+    BF16 = "bf16"
+    Q8_0 = "q8_0"
+    Q4_0 = "q4_0"
+
+
+class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
+    def routable(self) -> Self:
+        """What a request may name: enabled, and its file has been fetched."""
+        return self.filter(enabled=True).exclude(file="")
+
+    def named(self, name: str) -> Self:
+        """The model of that id or alias: one row or none."""
+        return self.filter(Q(slug=name) | Q(aliases__name=name)).distinct()
+
+
+class LanguageModel(models.Model):
+    """One GGUF file, and the options of the engine that runs it.
+
+    The columns under "From the file" are written when the file is registered.
+    """
+
+    slug = models.CharField(
+        "id",
+        max_length=100,
+        unique=True,
+        validators=[slug_validator],
+        help_text="What a request calls it.",
+    )
+    name = models.CharField(max_length=200, blank=True, help_text="What people call it.")
+    source = models.CharField(
+        max_length=1000,
+        blank=True,
+        help_text="hf://owner/repo/file[@rev], https://…, pypi://package==version/path or file:///…",
+    )
+    file = models.CharField(
+        max_length=1000,
+        blank=True,
+        help_text="Path of the GGUF, relative to the models folder or absolute.",
+    )
+    enabled = models.BooleanField(default=True, help_text="Off: requests for it get 404.")
+    pinned = models.BooleanField(
+        default=False,
+        help_text="Loaded at start, restarted after a crash, never unloaded by itself.",
+    )
+    idle_timeout_seconds = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Unloaded after so long without a request; 0: never; empty: the server's.",
+    )
+
+    # From the file
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    size_bytes = models.BigIntegerField("size in bytes", null=True, blank=True)
+    licence = models.CharField(max_length=100, blank=True)
+    architecture = models.CharField(max_length=50, blank=True)
+    parameters = models.BigIntegerField(null=True, blank=True)
+    quantization = models.CharField(max_length=50, blank=True)
+    trained_context = models.PositiveIntegerField(null=True, blank=True, help_text="In tokens.")
+    chat_template = models.TextField(blank=True)
+
+    # How it is run
+    device = models.CharField(max_length=10, choices=Device, default=Device.AUTO)
+    gpu_layers = models.IntegerField(
+        "GPU layers",
+        default=-1,
+        validators=[MinValueValidator(-1)],
+        help_text="Layers that live on the GPU; -1: all.",
+    )
+    split_mode = models.CharField(max_length=10, choices=SplitMode, default=SplitMode.LAYER)
+    tensor_split = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[tensor_split_validator],
+        help_text="Share of each GPU, such as '3,1'; empty: by free memory.",
+    )
+    main_gpu = models.PositiveIntegerField("main GPU", default=0)
+    flash_attention = models.CharField(
+        max_length=10, choices=FlashAttention, default=FlashAttention.AUTO
+    )
+    kv_cache_type = models.CharField(
+        "KV cache type", max_length=10, choices=CacheType, default=CacheType.F16
+    )
+    threads = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(512)], help_text="CPU threads; 0: all cores."
+    )
+    context_length = models.PositiveIntegerField(
+        default=0,
+        help_text="Most tokens of one request, prompt and answer; 0: the model's own, "
+        "as far as memory allows.",
+    )
+    max_sequences = models.PositiveIntegerField(
+        default=0,
+        validators=[MaxValueValidator(256)],
+        help_text="Requests computed at once; 0: the server's.",
+    )
+    batch_tokens = models.PositiveIntegerField(
+        default=512,
+        validators=[MinValueValidator(32), MaxValueValidator(16384)],
+        help_text="Most tokens of one step (one micro-batch).",
+    )
+    prefill_chunk_tokens = models.PositiveIntegerField(
+        default=128,
+        validators=[MinValueValidator(1)],
+        help_text="Most prompt tokens of one step while other answers are being written. "
+        "Smaller: steadier streams; larger: earlier first tokens.",
+    )
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = LanguageModelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+        verbose_name = "model"
+
+    def __str__(self) -> str:
+        return self.slug
+
+    def clean(self) -> None:
+        if Alias.objects.filter(name=self.slug).exists():
+            raise ValidationError({"slug": f"{self.slug!r} is an alias of another model."})
+        if not self.source and not self.file:
+            raise ValidationError({"source": "Give a source to fetch from, or a file."})
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file is, or None while it has not been fetched."""
+        return Path(settings.MODELS_DIR, self.file) if self.file else None
+
+    @property
+    def display_name(self) -> str:
+        return self.name or self.slug
+
+
+class Alias(models.Model):
+    """Another name that requests may use, such as 'gpt-4o-mini'."""
+
+    model = models.ForeignKey(LanguageModel, models.CASCADE, related_name="aliases")
+    name = models.CharField(max_length=200, unique=True, validators=[alias_validator])
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "aliases"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if LanguageModel.objects.filter(slug=self.name).exists():
+            raise ValidationError({"name": f"{self.name!r} is the id of a model."})

@@ -1,0 +1,31 @@
+"""The registry of models: what is done with its rows."""
+
+from .adding import add, get, get_or_add
+from .configured import ConfiguredModel, ensure_default, register_configured
+from .errors import (
+    CorruptedModelFile,
+    DuplicateModel,
+    InvalidModel,
+    NotFetched,
+    RegistryError,
+    UnknownModel,
+)
+from .files import fetch_model, is_fetched, verify
+
+__all__ = [
+    "ConfiguredModel",
+    "CorruptedModelFile",
+    "DuplicateModel",
+    "InvalidModel",
+    "NotFetched",
+    "RegistryError",
+    "UnknownModel",
+    "add",
+    "ensure_default",
+    "fetch_model",
+    "get",
+    "get_or_add",
+    "is_fetched",
+    "register_configured",
+    "verify",
+]

@@ -1,0 +1,47 @@
+"""Everything that the registry can refuse."""
+
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+
+from inference.gguf_file import ModelFileError
+
+
+class RegistryError(Exception):
+    """The registry refuses; `code` is for programs and never changes."""
+
+    code: ClassVar[str] = "registry_error"
+
+
+class UnknownModel(RegistryError):
+    """No model has that id or alias."""
+
+    code = "unknown_model"
+
+
+class DuplicateModel(RegistryError):
+    """The id, or the source, is there already."""
+
+    code = "duplicate_model"
+
+
+class InvalidModel(RegistryError):
+    """A column or an alias has a value that it cannot have."""
+
+    code = "invalid_model"
+
+    def __init__(self, slug: str, error: ValidationError) -> None:
+        problems = (f"{key}: {' '.join(texts)}" for key, texts in error.message_dict.items())
+        super().__init__(f"{slug}: {'; '.join(problems)}")
+
+
+class NotFetched(ModelFileError):
+    """The row has no file yet."""
+
+    code = "model_not_fetched"
+
+
+class CorruptedModelFile(ModelFileError):
+    """The file is not what it was when it was fetched."""
+
+    code = "corrupted_model_file"

@@ -1,0 +1,284 @@
+"""The one door to the engine: the API, the chat, the admin and the commands go through it."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from inference.engine import (
+    EngineConfig,
+    EngineError,
+    EnginePool,
+    EngineStatus,
+    Finish,
+    InvalidParameter,
+    ModelNotFound,
+    ModelSpec,
+    Outcome,
+    Piece,
+    PoolLimits,
+    PromptTooLong,
+    SamplingParams,
+    TokenStream,
+    total_memory,
+)
+
+from . import metrics
+from .models import LanguageModel
+
+__all__ = [
+    "EngineError",
+    "EngineStatus",
+    "Finish",
+    "Generation",
+    "InvalidParameter",
+    "ModelNotFound",
+    "Offer",
+    "Outcome",
+    "Piece",
+    "PromptTooLong",
+    "SamplingParams",
+    "catalogue",
+    "find_model",
+    "gauges",
+    "generate",
+    "load",
+    "load_pinned",
+    "shutdown",
+    "start_loading",
+    "start_unloading",
+    "status",
+    "unload",
+]
+
+logger = logging.getLogger(__name__)
+
+_pool: EnginePool | None = None
+_loop: asyncio.AbstractEventLoop | None = None
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def pool() -> EnginePool:
+    """This process's pool, made on the event loop that first asks for it."""
+    global _pool, _loop
+    loop = asyncio.get_running_loop()
+    if _pool is None or _loop is not loop:
+        _pool, _loop = EnginePool(_limits()), loop
+    return _pool
+
+
+def _limits() -> PoolLimits:
+    models, server = settings.CONFIG.models, settings.CONFIG.server
+    memory = models.memory_limit_mb * 2**20 or int(total_memory() * 0.8)
+    return PoolLimits(
+        max_models=models.max_loaded_models,
+        memory_bytes=memory,
+        load_timeout=models.load_timeout_seconds,
+        drain_seconds=server.drain_seconds,
+    )
+
+
+async def find_model(name: str) -> LanguageModel:
+    """The model of that id or alias.
+
+    Raises:
+        ModelNotFound: there is none, or requests may not use it now.
+    """
+    model = await LanguageModel.objects.named(name).afirst()
+    if model is None or not model.enabled:
+        raise ModelNotFound(name)
+    if not model.file:
+        raise ModelNotFound(name, "has not been fetched yet (manage.py prefetch)")
+    return model
+
+
+@dataclass(slots=True)
+class Generation:
+    """An answer under way. Iterate for its pieces, then read `finish`."""
+
+    model: LanguageModel
+    stream: TokenStream
+    fingerprint: str
+
+    def __aiter__(self) -> AsyncIterator[Piece]:
+        return aiter(self.stream)
+
+    @property
+    def finish(self) -> Finish:
+        return self.stream.finish
+
+    def cancel(self) -> None:
+        self.stream.cancel()
+
+
+async def generate(
+    name: str,
+    params: SamplingParams,
+    *,
+    on_end: Callable[[Outcome], None] | None = None,
+    **prompt: Any,
+) -> Generation:
+    """Queue a request; the fields of `prompt` are those of the engine's Request.
+
+    Raises:
+        EngineError: every refusal, before anything is computed.
+    """
+    model = await find_model(name)
+    model_id = model.slug
+
+    def observe(outcome: Outcome) -> None:
+        _observe(model_id, outcome)
+        if on_end:
+            on_end(outcome)
+
+    try:
+        stream = await pool().submit(spec(model), observe, params=params, **prompt)
+    except EngineError as error:
+        metrics.REQUESTS.labels(model_id, error.code).inc()
+        raise
+    return Generation(model, stream, _fingerprint(model))
+
+
+def _observe(model_id: str, outcome: Outcome) -> None:
+    if isinstance(outcome, EngineError):
+        metrics.REQUESTS.labels(model_id, outcome.code).inc()
+    else:
+        metrics.observe_answer(model_id, outcome.reason, outcome.usage, outcome.timings)
+
+
+def _fingerprint(model: LanguageModel) -> str:
+    """Changes with the file and with the engine."""
+    facts = f"{model.sha256}:{model.chat_template}:{model.kv_cache_type}:{settings.ENGINE_VERSION}"
+    return f"fp_{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
+
+
+def spec(model: LanguageModel) -> ModelSpec:
+    """The row in the engine's terms."""
+    defaults = settings.CONFIG.models
+    device = model.device if model.device != "auto" else defaults.default_device
+    timeout = model.idle_timeout_seconds
+    fields = {
+        "model_id": model.slug,
+        "path": str(model.path),
+        "backend": settings.ENGINE_BACKEND,
+        "state_dir": str(settings.DATA_DIR),
+        "device": device,
+        "gpu_layers": model.gpu_layers,
+        "split_mode": model.split_mode,
+        "tensor_split": [float(share) for share in model.tensor_split.split(",") if share],
+        "main_gpu": model.main_gpu,
+        "flash_attention": model.flash_attention,
+        "kv_cache_type": model.kv_cache_type,
+        "threads": model.threads,
+        "context_length": model.context_length,
+        "max_sequences": model.max_sequences or defaults.max_concurrent_requests,
+        "max_waiting": defaults.max_waiting_requests,
+        "batch_tokens": model.batch_tokens,
+        "prefill_chunk_tokens": model.prefill_chunk_tokens,
+        **settings.ENGINE_OPTIONS,
+    }
+    return ModelSpec(
+        config=msgspec.convert(fields, EngineConfig),
+        size_bytes=model.size_bytes or 0,
+        is_pinned=model.pinned,
+        idle_timeout=defaults.idle_timeout_seconds if timeout is None else timeout,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model for people to choose."""
+
+    slug: str
+    name: str
+    quantization: str
+    context_length: int | None
+    state: str
+
+
+def catalogue() -> list[Offer]:
+    """The models that requests may use now."""
+    engines = status()
+    return [
+        Offer(
+            row.slug,
+            row.display_name,
+            row.quantization,
+            row.context_length or row.trained_context,
+            engines[row.slug].state if row.slug in engines else "unloaded",
+        )
+        for row in LanguageModel.objects.routable()
+    ]
+
+
+# Loading
+
+
+async def load(model: LanguageModel) -> None:
+    """Load the model, and wait until it is.
+
+    Raises:
+        EngineError: it cannot be loaded.
+    """
+    await pool().load(spec(model))
+
+
+async def unload(slug: str) -> bool:
+    """Unload the model once its answers are complete; False if it was not loaded."""
+    return await pool().unload(slug)
+
+
+async def start_loading(model: LanguageModel) -> None:
+    """Load it in the background; `status` tells how far it is."""
+    _in_background(load(model))
+
+
+async def start_unloading(slug: str) -> None:
+    _in_background(unload(slug))
+
+
+async def load_pinned() -> None:
+    """Start to load every pinned model."""
+    async for model in LanguageModel.objects.routable().filter(pinned=True):
+        await start_loading(model)
+
+
+def _in_background(work: Any) -> None:
+    task = asyncio.create_task(_logged(work))
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _logged(work: Any) -> None:
+    try:
+        await work
+    except EngineError as error:
+        logger.error("model not loaded: %s", error)
+
+
+def status() -> dict[str, EngineStatus]:
+    """What is loaded, loading or crashed in this process, by model id."""
+    return {s.model_id: s for s in _pool.status()} if _pool else {}
+
+
+def gauges() -> dict[str, metrics.Gauges]:
+    """The engines' state for Prometheus."""
+    return {
+        name: metrics.Gauges(
+            s.load.running, s.load.waiting, s.load.cells, s.memory_bytes, s.state == "ready"
+        )
+        for name, s in status().items()
+    }
+
+
+async def shutdown() -> None:
+    """Drain the answers under way, and leave no engine behind."""
+    global _pool
+    if _pool is not None:
+        await _pool.close()
+        _pool = None

@@ -1,0 +1,34 @@
+"""A file that is partly here, and the mark of what it is the beginning of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class PartialFile:
+    """`etag` is a strong ETag, or "" when the rest could not be told from another file's."""
+
+    path: Path
+
+    @property
+    def _etag_file(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.etag")
+
+    @property
+    def etag(self) -> str:
+        return self._etag_file.read_text() if self._etag_file.exists() else ""
+
+    @property
+    def size(self) -> int:
+        """Bytes that another attempt need not fetch."""
+        return self.path.stat().st_size if self.etag and self.path.exists() else 0
+
+    def begin(self, etag: str) -> None:
+        """Forget what is here; what is written from now on belongs to `etag`."""
+        self.discard()
+        if etag and not etag.startswith("W/"):
+            self._etag_file.write_text(etag)
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._etag_file.unlink(missing_ok=True)

@@ -1,0 +1,250 @@
+"""What an operator may set: `llmsite.toml`, and the environment above it.
+
+`LLMSITE_SECTION__KEY` sets `key` of `[section]`; `LLMSITE_CONFIG` names another
+file than `./llmsite.toml`. A missing file is fine; an unknown key or a bad value
+raises ConfigError, which names the key and the value.
+"""
+
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeGuard, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PREFIX = "LLMSITE_"
+DEFAULT_FILE = "llmsite.toml"
+FILE_VARIABLE = f"{PREFIX}CONFIG"
+# What may hold a secret under a wrong name, or in a wrong place.
+SECRET = re.compile(r"key|secret|passw|credential|token\b|security\Z", re.IGNORECASE)
+
+
+def config_file() -> Path:
+    return Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text says which keys, and why."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(Section):
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    allowed_hosts: list[str] = Field(
+        [], description="Host names the service answers to, besides `host` and loopback."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe log lines to write."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto` writes JSON unless standard error is a terminal."
+    )
+    drain_seconds: float = Field(
+        10, ge=0, description="On shutdown, how long running answers may go on."
+    )
+
+
+class AvailableModel(Section):
+    """A model to put into the registry at start, unless its id is there already."""
+
+    id: str
+    name: str = ""
+    context_length: int = Field(0, ge=0)
+    source: str = ""
+
+
+class Models(Section):
+    default_device: Literal["auto", "cuda", "metal", "cpu"] = Field(
+        "auto", description="Where a model runs whose own device is `auto`."
+    )
+    max_concurrent_requests: int = Field(
+        10,
+        ge=1,
+        le=256,
+        description="Requests one model computes at once, unless its registry row says. More wait.",
+    )
+    max_waiting_requests: int = Field(
+        256, ge=0, description="Requests that may wait for one model; beyond it: 429."
+    )
+    max_loaded_models: int = Field(
+        0, ge=0, description="Models in memory at once; 0: as many as fit."
+    )
+    memory_limit_mb: int = Field(
+        0, ge=0, description="Memory for all loaded models, in MiB; 0: 80 % of the machine's."
+    )
+    idle_timeout_seconds: float = Field(
+        900, ge=0, description="An idle model is unloaded after this long; 0: never."
+    )
+    load_timeout_seconds: float = Field(
+        600, gt=0, description="A model that has not loaded by then has failed."
+    )
+    available_models: list[AvailableModel] = Field(
+        [],
+        description="Models to register at start: `id`, `name`, `context_length`, `source`.",
+    )
+
+
+# A secret, so that neither an error nor a log line shows it.
+ApiKey = Annotated[SecretStr, Field(min_length=16)]
+
+
+class Security(Section):
+    enable_auth: bool = Field(False, description="Require an API key.")
+    api_keys: list[ApiKey] = Field(
+        [], description="The keys that are accepted, 16 characters or more each."
+    )
+    i_understand_anyone_can_use_this: bool = Field(
+        False, description="Allow another address than loopback with `enable_auth` off."
+    )
+
+
+class Limits(Section):
+    max_prompt_length: int | None = Field(
+        None,
+        ge=1,
+        description="Characters of a prompt. Unset: 8192 in the older dialect, "
+        "the model's context elsewhere.",
+    )
+    max_response_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens of an answer. Unset: 2048 in the older dialect, "
+        "the model's context elsewhere.",
+    )
+    max_body_mb: float = Field(10, gt=0, description="Size of a request, in MiB.")
+    max_sessions: int = Field(1000, ge=1, description="Chat sessions kept in the older dialect.")
+    default_rate_limit_per_minute: int | None = Field(
+        None,
+        ge=0,
+        description="Requests a minute for each key and each address; 0: no limit. "
+        "Unset: 60 with `enable_auth`, no limit without.",
+    )
+
+
+class Config(BaseSettings):
+    """All settings. Sections are in the order in which the README lists them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+    )
+
+    data_dir: Path = Field(Path("var"), description="Where all state lives.")
+    server: Server = Server()
+    models: Models = Models()
+    security: Security = Security()
+    limits: Limits = Limits()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+
+    @property
+    def rate_limit_per_minute(self) -> int:
+        """0: no limit."""
+        configured = self.limits.default_rate_limit_per_minute
+        if configured is not None:
+            return configured
+        return 60 if self.security.enable_auth else 0
+
+
+def load_config() -> Config:
+    """Read the file and the environment.
+
+    Raises:
+        ConfigError: naming every key that is unknown or has a bad value.
+    """
+    _refuse_missing_file()
+    _refuse_bad_environment()
+    try:
+        config = Config()
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(e) for e in error.errors())) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{config_file()}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{config_file()}: cannot be read: {error.strerror}") from None
+    _refuse_open_service(config)
+    return config
+
+
+def _refuse_missing_file() -> None:
+    named = os.environ.get(FILE_VARIABLE)
+    if named and not Path(named).is_file():
+        raise ConfigError(f"{FILE_VARIABLE}: there is no file {named!r}")
+
+
+def _refuse_bad_environment() -> None:
+    """pydantic-settings passes over names it does not know, and does not say which JSON is bad."""
+    for name, value in os.environ.items():
+        if name.upper().startswith(PREFIX) and name != FILE_VARIABLE:
+            _refuse_bad_variable(name, value)
+
+
+def _refuse_bad_variable(name: str, value: str) -> None:
+    kind: Any = Config
+    for key in name[len(PREFIX) :].lower().split("__"):
+        fields = kind.model_fields if _is_section(kind) else {}
+        if key not in fields:
+            raise ConfigError(f"{name}: unknown setting{_shown(name, value)}")
+        kind = fields[key].annotation
+    if _is_section(kind) or get_origin(kind) is list:
+        try:
+            json.loads(value)
+        except ValueError as error:
+            raise ConfigError(f"{name}: not valid JSON: {error}{_shown(name, value)}") from None
+
+
+def _is_section(kind: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _explain(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    what = "unknown setting" if error["type"] == "extra_forbidden" else error["msg"]
+    return f"{key}: {what}{_shown(key, error['input'])}"
+
+
+def _shown(key: str, value: object) -> str:
+    """The value in brackets, unless it could be a secret."""
+    if SECRET.search(key) or SECRET.search(repr(value)):
+        return ""
+    return f" (its value is {value!r})"
+
+
+def _refuse_open_service(config: Config) -> None:
+    """Without keys, only this machine may use the service, unless told otherwise."""
+    security = config.security
+    if security.enable_auth:
+        if not security.api_keys:
+            raise ConfigError("security.api_keys: enable_auth = true needs at least one key")
+        return
+    if config.server.host not in LOOPBACK and not security.i_understand_anyone_can_use_this:
+        raise ConfigError(
+            f"server.host: {config.server.host!r} is not loopback, and without"
+            " security.enable_auth anyone who reaches it could use it. Set"
+            " security.enable_auth = true and security.api_keys, or"
+            " security.i_understand_anyone_can_use_this = true"
+        )

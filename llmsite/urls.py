@@ -1,0 +1,9 @@
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("inference.api.urls")),
+    path("", include("chat.urls")),
+    path("", include("django_prometheus.urls")),
+]
