@@ -41,7 +41,7 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 
 # Written anew after a change of pyproject.toml; no index address gets into them.
-lock: $(VENV)/dev
+lock: $(VENV)/bin/python
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra postgres pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock

@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class InferenceConfig(AppConfig):
     name = "inference"
-    verbose_name = "Models"
+    verbose_name = "Inference"
 
     def ready(self) -> None:
         from prometheus_client import REGISTRY

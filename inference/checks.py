@@ -1,1 +1,34 @@
-"""Mistakes of a deployment, found by `manage.py check`."""
+"""Mistakes of a deployment that `manage.py check --database default` finds."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Tags, Warning, register
+
+from .models import LanguageModel
+
+
+@register(Tags.database)
+def check_model_files(app_configs: Any, databases: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every fetched file is still there, and every chat has a template."""
+    if not databases:
+        return []
+    return [found for row in LanguageModel.objects.routable() for found in _check(row)]
+
+
+def _check(row: LanguageModel) -> list[CheckMessage]:
+    if row.path is None or not row.path.is_file():
+        return [
+            Warning(
+                f"{row}: there is no file {row.path}.",
+                hint=f"manage.py prefetch {row}",
+                id="inference.W001",
+            )
+        ]
+    if not row.chat_template:
+        return [
+            Warning(
+                f"{row}: its file has no chat template; chats use ChatML, which may not suit it.",
+                id="inference.W002",
+            )
+        ]
+    return []

@@ -144,7 +144,7 @@ def _quantization(metadata: dict[str, Value]) -> str:
     if not isinstance(number, int):
         return ""
     try:
-        name = LlamaFileType(number & ~GUESSED_FILE_TYPE).name
+        name: str = LlamaFileType(number & ~GUESSED_FILE_TYPE).name
     except ValueError:
         return f"type {number}"
     return name.removeprefix("MOSTLY_").removeprefix("ALL_")

@@ -125,7 +125,9 @@ class Limits(Section):
         "the model's context elsewhere.",
     )
     max_body_mb: float = Field(10, gt=0, description="Size of a request, in MiB.")
-    max_sessions: int = Field(1000, ge=1, description="Chat sessions kept in the older dialect.")
+    max_sessions: int = Field(
+        1000, ge=1, description="Chat sessions kept in the older dialect (not served yet)."
+    )
     default_rate_limit_per_minute: int | None = Field(
         None,
         ge=0,

@@ -8,7 +8,7 @@ from django.conf import settings
 from pydantic import BaseModel, ValidationError
 from rest_framework.parsers import BaseParser
 
-from .errors import ApiError, RequestTooLarge
+from .refusals import ApiError, RequestTooLarge
 
 Schema = TypeVar("Schema", bound=BaseModel)
 LONGEST_VALUE = 100  # characters of a bad value that an error repeats

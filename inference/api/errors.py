@@ -11,6 +11,8 @@ from rest_framework.views import exception_handler
 
 from inference.runtime import EngineError
 
+from .refusals import ApiError
+
 logger = logging.getLogger(__name__)
 
 INVALID = "invalid_request_error"
@@ -30,30 +32,6 @@ ENGINE_ERRORS: dict[str, tuple[int, str, str]] = {
     "engine_stopped": (503, SERVER, "engine_restarting"),
 }
 UNKNOWN_ERROR = (500, SERVER, "engine_error")
-
-
-class ApiError(exceptions.APIException):
-    """A refusal by the API itself."""
-
-    status_code = 400
-    default_code = "invalid_request_error"
-
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message, code or self.default_code)
-        self.message = message
-        self.param = param
-        self.code = code or self.default_code
-
-
-class UnsupportedParameter(ApiError):
-    """A field whose silent loss would change what the answer means."""
-
-    default_code = "unsupported_parameter"
-
-
-class RequestTooLarge(ApiError):
-    status_code = 413
-    default_code = "request_too_large"
 
 
 def envelope(message: str, type: str, code: str | None, param: str | None = None) -> dict[str, Any]:

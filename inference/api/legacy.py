@@ -18,8 +18,9 @@ from inference import metrics, runtime
 from inference.models import LanguageModel
 
 from .body import checked
-from .errors import ApiError, engine_error, handle, message_of
+from .errors import engine_error, handle, message_of
 from .recording import CHAT, COMPLETIONS, Recorder
+from .refusals import ApiError
 from .schemas import Name, check_length
 from .sse import KEEPALIVE, event_stream
 from .throttling import RequestsPerMinute

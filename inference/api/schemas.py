@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from inference.runtime import SamplingParams
 
-from .errors import ApiError, UnsupportedParameter
+from .refusals import ApiError, UnsupportedParameter
 
 Role = Literal["developer", "system", "user", "assistant", "tool", "function"]
 Token = Annotated[int, Field(ge=0, le=2**31 - 1)]

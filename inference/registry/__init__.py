@@ -1,6 +1,6 @@
 """The registry of models: what is done with its rows."""
 
-from .adding import add, get, get_or_add
+from .adding import add, free_slug, get, get_or_add, source_uri
 from .configured import ConfiguredModel, ensure_default, register_configured
 from .errors import (
     CorruptedModelFile,
@@ -23,9 +23,11 @@ __all__ = [
     "add",
     "ensure_default",
     "fetch_model",
+    "free_slug",
     "get",
     "get_or_add",
     "is_fetched",
     "register_configured",
+    "source_uri",
     "verify",
 ]

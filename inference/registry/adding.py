@@ -45,12 +45,13 @@ def add(
         DuplicateModel: the id is taken; or the source, and no id is given.
         InvalidModel: naming every bad value.
     """
-    source = _source_uri(source_or_path)
-    row = LanguageModel(slug=slug or _free_slug(source), name=name, source=source, **options)
+    source = source_uri(source_or_path)
+    row = LanguageModel(slug=slug or free_slug(source), name=name, source=source, **options)
     return save_new(row, aliases)
 
 
-def _source_uri(source_or_path: str) -> str:
+def source_uri(source_or_path: str) -> str:
+    """The URI, checked; a path becomes one. Raises SourceError."""
     if "://" in source_or_path:
         parse(source_or_path)
         return source_or_path
@@ -60,7 +61,8 @@ def _source_uri(source_or_path: str) -> str:
     return path.as_uri()
 
 
-def _free_slug(source: str) -> str:
+def free_slug(source: str) -> str:
+    """An id for a source that has none yet. Raises DuplicateModel."""
     same = LanguageModel.objects.filter(source=source).first()
     if same:
         raise DuplicateModel(

@@ -52,7 +52,7 @@ def register_configured(config_models: Iterable[ConfiguredModel]) -> list[Langua
     """Create the rows whose id is not there yet; those without a source are disabled.
 
     Raises:
-        SourceError, InvalidModel: as `add` does.
+        SourceError, DuplicateModel, InvalidModel: as `add` does.
     """
     models = list(config_models)
     ids = {model.id for model in models}
@@ -70,7 +70,11 @@ def _add_configured(model: ConfiguredModel, ids: set[str]) -> LanguageModel:
     aliases = _aliases(model, ids)
     if model.source:
         return add(model.source, aliases=aliases, **columns)
-    logger.warning("model %r of the configuration has no source: registered disabled", model.id)
+    logger.warning(
+        "model %r of the configuration has no source: registered disabled, until it is given one"
+        " in the admin",
+        model.id,
+    )
     return save_new(LanguageModel(enabled=False, **columns), aliases)
 
 

@@ -14,13 +14,14 @@ from huggingface_hub import get_token, hf_hub_url
 from huggingface_hub.errors import HFValidationError
 
 from .base import Progress, RemoteFile, model_file_name
-from .errors import BadUri
+from .errors import AccessDenied, BadUri
 from .partial import PartialFile
 from .transfer import Transfer
 
 FORM = re.compile(
     r"hf://(?P<repo_id>[\w.-]+/[\w.-]+)/(?P<filename>[^@?#]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII
 )
+TOKEN = re.compile(r"[!-~]+")
 ACCESS_HINT = "Is the name right? Private and gated models need HF_TOKEN, and their owner's leave"
 
 
@@ -42,12 +43,20 @@ class HubFile(RemoteFile):
             raise BadUri(uri, str(error)) from None
 
     def download(self, part: Path, on_progress: Progress) -> str:
-        token = get_token()
         return Transfer(
             self.uri,
             self.url,
             PartialFile(part),
             on_progress,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=self._authorization(),
             access_hint=ACCESS_HINT,
         ).run()
+
+    def _authorization(self) -> dict[str, str]:
+        """Refuses a token that no header can hold: the library's error would show it."""
+        token = get_token()
+        if token is None:
+            return {}
+        if not TOKEN.fullmatch(token):
+            raise AccessDenied(self.uri, "HF_TOKEN holds characters that no token has")
+        return {"Authorization": f"Bearer {token}"}

@@ -26,7 +26,7 @@ class PartialFile:
     def begin(self, etag: str) -> None:
         """Forget what is here; what is written from now on belongs to `etag`."""
         self.discard()
-        if etag and not etag.startswith("W/"):
+        if etag.isascii() and not etag.startswith("W/"):
             self._etag_file.write_text(etag)
 
     def discard(self) -> None:

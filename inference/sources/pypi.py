@@ -106,6 +106,7 @@ def pip_download(requirement: str, folder: Path, on_size: Callable[[int], None])
         raise subprocess.CalledProcessError(
             process.returncode, command, log.read_text(errors="replace")
         )
+    on_size(_largest_in(folder))
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

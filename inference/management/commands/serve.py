@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, call_command
 
-from inference import registry
 from inference.models import LanguageModel
 from inference.server import DrainingServer
 
@@ -57,14 +56,10 @@ class Command(BaseCommand):
 
     def _set_up(self) -> str | None:
         call_command("migrate", verbosity=0, interactive=False)
-        registry.register_configured(settings.CONFIG.models.available_models)
-        registry.ensure_default()
-        missing = [m.slug for m in LanguageModel.objects.filter(enabled=True, file="")]
-        if missing:
-            try:
-                call_command("prefetch", *missing)
-            except CommandError as error:  # the others can be served
-                self.stderr.write(self.style.ERROR(str(error)))
+        try:
+            call_command("prefetch", stdout=self.stderr)
+        except CommandError as error:  # what is there can be served
+            self.stderr.write(self.style.ERROR(str(error)))
         return self._make_admin()
 
     def _make_admin(self) -> str | None:

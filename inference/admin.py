@@ -1,0 +1,204 @@
+"""The registry in the admin: add, fetch, load and unload models."""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from . import fetching, registry, runtime
+from .models import Alias, LanguageModel
+from .registry import RegistryError
+from .sources import SourceError
+
+FROM_FILE = (
+    *("file", "size_bytes", "architecture", "parameters", "quantization", "trained_context"),
+    "template",
+)
+
+
+class LanguageModelForm(forms.ModelForm):
+    """The source may be a path on this server, and the id may be left to us."""
+
+    class Meta:
+        model = LanguageModel
+        exclude: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["slug"].required = False
+        self.fields["slug"].help_text += " Empty: made from the file's name."
+        self.fields["source"].help_text += " Or the path of a file on this server."
+        self.fields["sha256"].help_text = "Optional: what the file must have. Filled in otherwise."
+
+    def clean_source(self) -> str:
+        source: str = self.cleaned_data["source"]
+        if not source:
+            return source
+        try:
+            return registry.source_uri(source)
+        except SourceError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def clean(self) -> dict[str, Any] | None:
+        data = super().clean() or {}
+        if not data.get("slug") and data.get("source"):
+            try:
+                data["slug"] = self.instance.slug = registry.free_slug(data["source"])
+            except RegistryError as error:
+                raise forms.ValidationError({"slug": str(error)}) from None
+        return data
+
+
+class AliasInline(TabularInline):
+    model = Alias
+    extra = 0
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(ModelAdmin):
+    form = LanguageModelForm
+    inlines = [AliasInline]
+    list_display = [
+        *("slug", "name", "state", "quantization", "size", "context", "enabled", "pinned"),
+    ]
+    list_filter = ["enabled", "pinned", "architecture"]
+    search_fields = ["slug", "name", "source", "aliases__name"]
+    actions = ["fetch", "load", "unload"]
+    readonly_fields = [*FROM_FILE, "state_text"]
+    fieldsets = [
+        (None, {"fields": ["source", "slug", "name", "state_text", "enabled", "pinned"]}),
+        (
+            "Placement",
+            {
+                "fields": [
+                    *("device", "gpu_layers", "split_mode", "tensor_split", "main_gpu"),
+                    *("flash_attention", "kv_cache_type", "threads"),
+                ]
+            },
+        ),
+        (
+            "Limits",
+            {
+                "fields": [
+                    *("context_length", "max_sequences", "batch_tokens", "prefill_chunk_tokens"),
+                    "idle_timeout_seconds",
+                ]
+            },
+        ),
+        ("From the file", {"fields": [*FROM_FILE, "sha256", "licence"]}),
+    ]
+
+    # Columns
+
+    @display(
+        description="State",
+        label={
+            "ready": "success",
+            "loading": "info",
+            "fetching": "info",
+            "not fetched": "warning",
+            "leaving": "warning",
+            "crashed": "danger",
+            "fetch failed": "danger",
+        },
+    )
+    def state(self, row: LanguageModel) -> tuple[str, str]:
+        return _state(row)
+
+    @display(description="State")
+    def state_text(self, row: LanguageModel) -> str:
+        return _state(row)[1]
+
+    @display(description="Size", ordering="size_bytes")
+    def size(self, row: LanguageModel) -> str:
+        return "" if row.size_bytes is None else filesizeformat(row.size_bytes)
+
+    @display(description="Context")
+    def context(self, row: LanguageModel) -> int | None:
+        engine = runtime.status().get(row.slug)
+        loaded = engine.context_length if engine else 0
+        return loaded or row.context_length or row.trained_context
+
+    @display(description="Chat template")
+    def template(self, row: LanguageModel) -> str:
+        if not row.file:
+            return ""
+        return row.chat_template or "The file has none: chats use ChatML, which may not suit it."
+
+    # Actions
+
+    @admin.action(description="Fetch the file")
+    def fetch(self, request: HttpRequest, rows: QuerySet[LanguageModel]) -> None:
+        for row in rows:
+            self._fetch(request, row)
+
+    @admin.action(description="Load into memory")
+    def load(self, request: HttpRequest, rows: QuerySet[LanguageModel]) -> None:
+        for row in rows:
+            if not row.file:
+                self.message_user(request, f"{row} has not been fetched.", messages.ERROR)
+                continue
+            async_to_sync(runtime.start_loading)(row)
+            self.message_user(request, f"{row} is being loaded.")
+
+    @admin.action(description="Unload when its answers are complete")
+    def unload(self, request: HttpRequest, rows: QuerySet[LanguageModel]) -> None:
+        for row in rows:
+            if row.slug not in runtime.status():
+                self.message_user(request, f"{row} is not loaded.", messages.WARNING)
+                continue
+            async_to_sync(runtime.start_unloading)(row.slug)
+            self.message_user(request, f"{row} is being unloaded.")
+
+    def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
+        """A new source makes the old file's facts untrue: they go, and the new file comes."""
+        if "source" in form.changed_data:
+            obj.file = ""
+            if "sha256" not in form.changed_data:
+                obj.sha256 = ""
+        super().save_model(request, obj, form, change)
+        if not obj.file and obj.enabled:
+            self._fetch(request, obj)
+        elif obj.file and not obj.chat_template:
+            self.message_user(
+                request, f"{obj} has no chat template: chats use ChatML.", messages.WARNING
+            )
+
+    def delete_model(self, request: HttpRequest, obj: LanguageModel) -> None:
+        async_to_sync(runtime.start_unloading)(obj.slug)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    def _fetch(self, request: HttpRequest, row: LanguageModel) -> None:
+        if fetching.start(row):
+            self.message_user(request, f"{row} is being fetched; the list shows how far it is.")
+        else:
+            self.message_user(request, f"{row} is being fetched already.", messages.WARNING)
+
+
+def _state(row: LanguageModel) -> tuple[str, str]:
+    """Its kind, which chooses the colour, and the text."""
+    if fetch := fetching.of(row):
+        if fetch.error:
+            return "fetch failed", f"fetch failed: {fetch.error}"
+        return "fetching", f"fetching, {fetch.percent} %"
+    if not row.file:
+        return "not fetched", "not fetched"
+    engine = runtime.status().get(row.slug)
+    if engine is None:
+        return "unloaded", "unloaded"
+    if engine.state == "loading":
+        return "loading", f"loading, {engine.progress:.0%}"
+    if engine.state == "crashed":
+        return "crashed", f"crashed {engine.crashes} times"
+    load = engine.load
+    return engine.state, f"{engine.state}: {load.running} running, {load.waiting} waiting"

