@@ -147,10 +147,10 @@ class LanguageModel(models.Model):
         help_text="Most tokens of one step (one micro-batch).",
     )
     prefill_chunk_tokens = models.PositiveIntegerField(
-        default=128,
-        validators=[MinValueValidator(1)],
-        help_text="Most prompt tokens of one step while other answers are being written. "
-        "Smaller: steadier streams; larger: earlier first tokens.",
+        default=0,
+        validators=[MaxValueValidator(16384)],
+        help_text="Most prompt tokens of one step while other answers are being written; "
+        "0: by the device. Smaller: steadier streams; larger: earlier first tokens.",
     )
 
     created_at = models.DateTimeField(auto_now_add=True)

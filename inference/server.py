@@ -15,6 +15,14 @@ from inference import runtime
 FLUSH_SECONDS = 2.0  # for the last bytes of answers to leave
 
 
+class _Server(Server):
+    """Daphne, whose listeners' results are the ports that they listen on."""
+
+    def listen_success(self, port: Any) -> Any:
+        super().listen_success(port)
+        return port
+
+
 class DrainingServer:
     """Runs an ASGI application until SIGINT or SIGTERM. A second signal ends it at once."""
 
@@ -24,7 +32,7 @@ class DrainingServer:
         address = host.replace(":", r"\:")
         self._on_ready = on_ready
         self._stopping: asyncio.Task[None] | None = None
-        self._server = Server(
+        self._server = _Server(
             application,
             endpoints=[f"tcp:port={port}:interface={address}"],
             signal_handlers=False,

@@ -5,5 +5,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("inference.api.urls")),
     path("", include("chat.urls")),
-    path("", include("django_prometheus.urls")),
 ]

@@ -36,8 +36,14 @@ async def fake_engines(settings):
 
 
 @pytest.fixture
-def fake_model(transactional_db, fake_engines) -> LanguageModel:
-    """A model that echoes the prompt. Its engine is started by the first request."""
+def fake_row(transactional_db) -> LanguageModel:
+    """A model that echoes the prompt on the fake backend."""
     model = LanguageModel.objects.create(slug="fake", source="file:///fake", file="/fake.gguf")
     model.aliases.create(name="gpt-fake")
     return model
+
+
+@pytest.fixture
+def fake_model(fake_row, fake_engines) -> LanguageModel:
+    """That model, with engines. Its own is started by the first request."""
+    return fake_row

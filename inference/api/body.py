@@ -1,17 +1,22 @@
 """From the bytes of a request to a value that has been checked."""
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from rest_framework.parsers import BaseParser
 
 from .refusals import ApiError, RequestTooLarge
 
 Schema = TypeVar("Schema", bound=BaseModel)
-LONGEST_VALUE = 100  # characters of a bad value that an error repeats
+
+# What an error repeats of a bad value, whatever its size and depth.
+_shown = reprlib.Repr()
+_shown.maxstring = _shown.maxother = 100
 
 
 class JsonBodyParser(BaseParser):
@@ -47,22 +52,33 @@ def checked(schema: type[Schema], data: Any) -> Schema:
     try:
         return schema.model_validate({k: v for k, v in data.items() if v is not None})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-    param = _path(first["loc"], data)
-    shown = repr(first["input"])
-    if len(shown) > LONGEST_VALUE:
-        shown = f"{shown[:LONGEST_VALUE]}…"
-    what = "" if first["type"] == "missing" else f" (it is {shown})"
-    raise ApiError(f"{param}: {first['msg']}{what}", param=param)
+        worst = _worst(error.errors(include_url=False, include_context=False))
+    param = _path(worst, data)
+    is_missing = worst["type"] == "missing"
+    what = "" if is_missing else f" (it is {_shown.repr(worst['input'])})"
+    raise ApiError(f"{param}: {worst['msg']}{what}", param=param)
 
 
-def _path(loc: tuple[int | str, ...], data: Any) -> str:
+def _worst(errors: list[ErrorDetails]) -> ErrorDetails:
+    """Of the first field's, which may be a union, the one that was found farthest in."""
+    first, *_ = errors[0]["loc"]
+    of_first = [error for error in errors if error["loc"][0] == first]
+    return max(of_first, key=lambda error: (len(error["loc"]), _indices(error)))
+
+
+def _indices(error: ErrorDetails) -> list[int]:
+    return [step for step in error["loc"] if isinstance(step, int)]
+
+
+def _path(error: ErrorDetails, data: Any) -> str:
     """`messages[0].content`: what pydantic puts in for its unions is left out."""
-    path = ""
-    for step in loc:
+    path, missing = "", error["loc"][-1] if error["type"] == "missing" else None
+    for step in error["loc"]:
+        if data is error["input"] and step != missing:
+            break
         if isinstance(step, int):
             path += f"[{step}]"
-        elif isinstance(data, dict) and (step in data or step == loc[-1]):
+        elif isinstance(data, dict) and (step in data or step == missing):
             path += f".{step}" if path else step
         else:
             continue

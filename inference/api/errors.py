@@ -1,10 +1,11 @@
 """Every refusal, in the shape OpenAI's clients expect."""
 
 import logging
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -33,39 +34,41 @@ ENGINE_ERRORS: dict[str, tuple[int, str, str]] = {
 }
 UNKNOWN_ERROR = (500, SERVER, "engine_error")
 
+RETRIABLE = (429, 503)
+RETRY_AFTER_SECONDS = 5.0  # where the engine does not know better
+
 
 def envelope(message: str, type: str, code: str | None, param: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": type, "param": param, "code": code}}
 
 
-def engine_error(error: EngineError) -> tuple[int, dict[str, Any]]:
-    """HTTP status and body."""
-    status, type, code = ENGINE_ERRORS.get(error.code, UNKNOWN_ERROR)
-    return status, envelope(error.message, type, code, error.param)
+def failure(error: Exception) -> tuple[int, dict[str, Any]]:
+    """HTTP status and body of what went wrong in the engine, or where nobody expected it."""
+    if isinstance(error, EngineError):
+        status, type, code = ENGINE_ERRORS.get(error.code, UNKNOWN_ERROR)
+        return status, envelope(error.message, type, code, error.param)
+    logger.error("request failed", exc_info=error)
+    return 500, envelope("The server failed; its log says why.", SERVER, "internal_error")
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
     """REST_FRAMEWORK["EXCEPTION_HANDLER"]: the only place where errors become HTTP."""
-    if isinstance(error, EngineError):
-        status, body = engine_error(error)
-        response = Response(body, status=status)
-        if error.retry_after is not None:
-            response["Retry-After"] = str(round(error.retry_after))
-        return response
     answer = exception_handler(error, context)
-    if answer is None:
-        logger.exception("view failed", exc_info=error)
-        return Response(
-            envelope("The server failed; its log says why.", SERVER, "internal_error"), status=500
-        )
-    answer.data = _api_envelope(error)
-    return answer
+    if answer is not None:
+        answer.data = _api_envelope(error)
+        return answer
+    status, body = failure(error)
+    response = Response(body, status=status)
+    if status in RETRIABLE:
+        seconds = getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
+        response["Retry-After"] = str(math.ceil(seconds))
+    return response
 
 
 def _api_envelope(error: Exception) -> dict[str, Any]:
     match error:
         case ApiError():
-            return envelope(error.message, INVALID, error.code, error.param)
+            return envelope(error.message, INVALID, error.default_code, error.param)
         case exceptions.AuthenticationFailed() | exceptions.NotAuthenticated():
             return envelope(str(error.detail), "authentication_error", "invalid_api_key")
         case exceptions.PermissionDenied() | PermissionDenied():
@@ -79,12 +82,6 @@ def _api_envelope(error: Exception) -> dict[str, Any]:
     raise error
 
 
-def message_of(data: Any) -> str:
+def message_of(body: Any) -> str:
     """The sentence of an envelope, for dialects that carry no more."""
-    return str(data["error"]["message"])
-
-
-def not_found(request: HttpRequest) -> JsonResponse:
-    """For paths under /v1 that no view answers."""
-    message = f"There is no {request.method} {request.path}."
-    return JsonResponse(envelope(message, INVALID, "not_found"), status=404)
+    return str(body["error"]["message"])

@@ -1,35 +1,58 @@
 """Runs the choices of one answer, whole or as a stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from inference.runtime import EngineError, Finish, Generation, Piece
+from inference import runtime
+from inference.runtime import Finish, Generation, Piece
 
 from .answers import ChatAnswer, TextAnswer, timings, usage
-from .errors import engine_error
-from .sse import DONE, KEEPALIVE, frame
+from .errors import failure
+from .sse import DONE, HEADERS_ONLY, KEEPALIVE, frame
+
+
+async def submitted(
+    model: str, prompts: Iterable[dict[str, Any]], params: runtime.SamplingParams, **more: Any
+) -> list[Generation]:
+    """Queue a choice for every prompt, or none. Raises as `runtime.generate` does."""
+    choices: list[Generation] = []
+    try:
+        for prompt in prompts:
+            choices.append(await runtime.generate(model, params, **prompt, **more))
+    except BaseException:
+        _cancel(choices)
+        raise
+    return choices
+
+
+def _cancel(choices: Iterable[Generation]) -> None:
+    for choice in choices:
+        choice.cancel()
 
 
 async def whole(answer: ChatAnswer | TextAnswer, choices: Sequence[Generation]) -> dict[str, Any]:
-    """The complete answer; leaving before it is complete cancels all choices."""
-    texts = await asyncio.gather(*map(_text, choices))
+    """The complete answer; if one choice fails, or the client leaves, none goes on."""
+    try:
+        texts = await asyncio.gather(*map(text_of, choices))
+    finally:
+        _cancel(choices)
     finishes = [choice.finish for choice in choices]
     made = [answer.choice(i, t, f) for i, (t, f) in enumerate(zip(texts, finishes, strict=True))]
     return answer.whole(made, finishes)
 
 
-async def _text(generation: Generation) -> str:
+async def text_of(generation: Generation) -> str:
     return "".join([piece.text async for piece in generation])
 
 
 async def chunks(
     answer: ChatAnswer | TextAnswer, choices: Sequence[Generation], *, with_usage: bool
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """The frames of a stream, from the opening chunk to `[DONE]`, or to an error."""
-    if opening := answer.opening():
-        yield frame(opening)
+    opening = answer.opening()
+    yield frame(opening) if opening else HEADERS_ONLY
     try:
         async with aclosing(_merged(choices)) as pieces:
             async for index, piece in pieces:
@@ -39,9 +62,9 @@ async def chunks(
                     yield frame(answer.delta(index, piece.text))
                 elif not piece.tokens:
                     yield KEEPALIVE
-    except EngineError as error:
+    except Exception as error:
         # The status line has gone out already: the error travels as an event.
-        yield frame(engine_error(error)[1])
+        yield frame(failure(error)[1])
         return
     if with_usage:
         yield frame(answer.chunk([], usage=usage([choice.finish for choice in choices])))
@@ -61,13 +84,13 @@ async def _merged(
             yield 0, piece
         yield 0, None
         return
-    ready: asyncio.Queue[tuple[int, Piece | None] | EngineError] = asyncio.Queue(maxsize=1)
+    ready: asyncio.Queue[tuple[int, Piece | None] | Exception] = asyncio.Queue(maxsize=1)
     pumps = [asyncio.create_task(_pump(i, c, ready)) for i, c in enumerate(choices)]
     left = len(pumps)
     try:
         while left:
             item = await ready.get()
-            if isinstance(item, EngineError):
+            if isinstance(item, Exception):
                 raise item
             left -= item[1] is None
             yield item
@@ -79,11 +102,11 @@ async def _merged(
 async def _pump(
     index: int,
     generation: Generation,
-    ready: "asyncio.Queue[tuple[int, Piece | None] | EngineError]",
+    ready: "asyncio.Queue[tuple[int, Piece | None] | Exception]",
 ) -> None:
     try:
         async for piece in generation:
             await ready.put((index, piece))
         await ready.put((index, None))
-    except EngineError as error:
+    except Exception as error:
         await ready.put(error)

@@ -1,10 +1,10 @@
 """Probes: does the process live, and can it answer?"""
 
+import logging
 import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from adrf.views import APIView
 from django.db import DatabaseError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,10 +12,14 @@ from rest_framework.response import Response
 from inference import metrics
 from inference.models import LanguageModel
 
+from .endpoint import Endpoint
+
+logger = logging.getLogger(__name__)
+
 STARTED = time.monotonic()
 
 
-class ProbeView(APIView):
+class ProbeView(Endpoint):
     """Open to anybody: it tells nothing about anyone."""
 
     authentication_classes: ClassVar[list[Any]] = []
@@ -35,13 +39,14 @@ class ReadinessView(ProbeView):
         try:
             num_models = await LanguageModel.objects.routable().acount()
         except DatabaseError as error:
-            return self._unready(0, f"the database does not answer: {error}")
+            logger.error("the database does not answer: %s", error)
+            return self._unready("the database does not answer")
         if not num_models:
-            return self._unready(0, "no model is enabled and fetched")
+            return self._unready("no model is enabled and fetched")
         return Response({"status": "ready", "models_available": num_models, "timestamp": now()})
 
-    def _unready(self, num_models: int, reason: str) -> Response:
-        body = {"status": "not ready", "models_available": num_models, "timestamp": now()}
+    def _unready(self, reason: str) -> Response:
+        body = {"status": "not ready", "models_available": 0, "timestamp": now()}
         return Response({**body, "reason": reason}, status=503)
 
 

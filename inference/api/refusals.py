@@ -7,16 +7,15 @@ from rest_framework.exceptions import APIException
 
 
 class ApiError(APIException):
-    """A refusal by the API itself."""
+    """A refusal by the API itself; `param` is the request's field at fault."""
 
     status_code = 400
     default_code = "invalid_request_error"
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message, code or self.default_code)
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
         self.message = message
         self.param = param
-        self.code = code or self.default_code
 
 
 class UnsupportedParameter(ApiError):
@@ -28,3 +27,8 @@ class UnsupportedParameter(ApiError):
 class RequestTooLarge(ApiError):
     status_code = 413
     default_code = "request_too_large"
+
+
+class NoSuchPath(ApiError):
+    status_code = 404
+    default_code = "not_found"

@@ -1,26 +1,29 @@
 """What a request may say. Strict types: a number in quotes is no number."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from django.conf import settings
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from inference.runtime import SamplingParams
 
+from .messages import Message, check_sendable
 from .refusals import ApiError, UnsupportedParameter
 
-Role = Literal["developer", "system", "user", "assistant", "tool", "function"]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
 Token = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+Limit = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+# A list's first fault is enough: pydantic keeps kilobytes about each.
+FIRST_FAULT = Field(fail_fast=True)
+Strings = Annotated[list[str], FIRST_FAULT]
+Tokens = Annotated[list[Token], FIRST_FAULT]
+TokenLists = Annotated[list[Tokens], FIRST_FAULT]
 
 MAX_PROMPTS = 128
+MAX_BIASES = 1024
 
-# Fields that may be lost without harm: they change no text. `x-ignored-params` names them.
-HARMLESS = {
-    *("user", "metadata", "store", "service_tier", "prompt_cache_key", "safety_identifier"),
-    *("parallel_tool_calls", "reasoning_effort", "verbosity", "cache_prompt", "prediction"),
-    *("timings_per_token", "return_progress", "priority", "prompt_cache_retention"),
-}
 # Fields that would change the answer, and the values at which they do not.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "audio": (),
@@ -49,23 +52,18 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
 class StreamOptions(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
-class Part(BaseModel):
-    """A piece of a message's content; only text is understood."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    type: str
-    text: str | None = None
+def _same(given: Any, neutral: Any) -> bool:
+    """Equal, and not as True equals 1."""
+    return bool(given == neutral) and isinstance(given, bool) == isinstance(neutral, bool)
 
 
-class ChatMessage(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    role: Role
-    content: str | list[Part] | None = None
+def _few(biases: Any) -> Any:
+    if isinstance(biases, dict) and len(biases) > MAX_BIASES:
+        raise PydanticCustomError("too_long", "More than {most} tokens", {"most": MAX_BIASES})
+    return biases
 
 
 class GenerationRequest(BaseModel):
@@ -77,7 +75,7 @@ class GenerationRequest(BaseModel):
     model: Name
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    max_tokens: int | None = None
+    max_tokens: Limit | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
@@ -87,10 +85,10 @@ class GenerationRequest(BaseModel):
     repeat_last_n: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: Annotated[dict[str, float], BeforeValidator(_few)] | None = None
     seed: int | None = None
-    stop: str | list[str] | None = None
-    stop_token_ids: list[Token] | None = None
+    stop: str | Strings | None = None
+    stop_token_ids: Tokens | None = None
     min_tokens: int | None = None
     ignore_eos: bool | None = None
 
@@ -102,7 +100,7 @@ class GenerationRequest(BaseModel):
         """
         extra = self.model_extra or {}
         for name, neutral in UNSUPPORTED.items():
-            if name in extra and extra[name] is not None and extra[name] not in neutral:
+            if name in extra and not any(_same(extra[name], value) for value in neutral):
                 raise UnsupportedParameter(f"{name} is not supported yet.", param=name)
         return sorted(name for name in extra if name not in UNSUPPORTED)
 
@@ -139,19 +137,20 @@ class GenerationRequest(BaseModel):
 class ChatCompletionRequest(GenerationRequest):
     length_fields = ("max_completion_tokens", "max_tokens")
 
-    messages: list[ChatMessage] = Field(min_length=1)
-    max_completion_tokens: int | None = None
+    messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
+    max_completion_tokens: Limit | None = None
     chat_template_kwargs: dict[str, Any] = {}
 
     def prompt(self) -> dict[str, Any]:
         """The prompt's fields of the engine's request."""
-        messages = [_plain(message, index) for index, message in enumerate(self.messages)]
-        check_length(sum(len(message["content"]) for message in messages), "messages")
+        check_sendable(self.chat_template_kwargs, "chat_template_kwargs")
+        messages = [m.plain(f"messages[{index}]") for index, m in enumerate(self.messages)]
+        check_length(sum(len(message["content"] or "") for message in messages), "messages")
         return {"messages": messages, "template_options": self.chat_template_kwargs}
 
 
 class CompletionRequest(GenerationRequest):
-    prompt: str | list[str] | list[Token] | list[list[Token]]
+    prompt: str | Strings | Tokens | TokenLists
 
     def prompts(self) -> list[dict[str, Any]]:
         """One for each choice of the answer."""
@@ -176,34 +175,9 @@ def check_length(length: int, param: str, default: int | None = None) -> None:
     most = settings.CONFIG.limits.max_prompt_length or default
     if most is not None and length > most:
         raise ApiError(
-            f"{param}: {length} characters are more than limits.max_prompt_length = {most}",
+            f"{param}: its length, {length}, is more than limits.max_prompt_length, {most}",
             param=param,
         )
-
-
-def _plain(message: ChatMessage, index: int) -> dict[str, Any]:
-    """The message as chat templates expect it: content as one string."""
-    content = message.content
-    if isinstance(content, list):
-        content = "".join(
-            _text(p, f"messages[{index}].content[{i}]") for i, p in enumerate(content)
-        )
-    if content is None and message.role != "assistant":
-        raise ApiError(
-            f"messages[{index}].content: a {message.role} message needs content",
-            param=f"messages[{index}].content",
-        )
-    return {**(message.model_extra or {}), "role": message.role, "content": content or ""}
-
-
-def _text(part: Part, where: str) -> str:
-    if part.type not in ("text", "refusal", "input_text", "output_text"):
-        raise UnsupportedParameter(
-            f"{where}.type: {part.type!r} is not supported yet", param=f"{where}.type"
-        )
-    if part.text is None:
-        raise ApiError(f"{where}.text: it is missing", param=f"{where}.text")
-    return part.text
 
 
 def _by_token(logit_bias: dict[str, float]) -> dict[int, float]:

@@ -1,41 +1,34 @@
 """Server-sent events, as OpenAI's clients read them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 from django.http import StreamingHttpResponse
-from rest_framework.renderers import JSONRenderer
 
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE = b": keepalive\n\n"
-
-
-class EventStreamRenderer(JSONRenderer):
-    """Lets DRF accept `Accept: text/event-stream`; otherwise it answers 406.
-
-    Only errors are rendered through it, and those are JSON.
-    """
-
-    media_type = "text/event-stream"
-    format = "sse"
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Any = None,
-    ) -> Any:
-        renderer_context["response"]["Content-Type"] = "application/json"
-        return super().render(data, "application/json", {})
+HEADERS_ONLY = b""  # servers send the headers with the first part, be it empty
 
 
 def frame(payload: Any) -> bytes:
     return b"data: " + msgspec.json.encode(payload) + b"\n\n"
 
 
-def event_stream(frames: AsyncIterator[bytes]) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(frames, content_type="text/event-stream")
-    response["Cache-Control"] = "no-cache"
-    response["X-Accel-Buffering"] = "no"  # nginx would hold the stream back
-    return response
+class EventStream(StreamingHttpResponse):
+    """Ends its frames when the server stops reading, wherever it was then.
+
+    Django itself only leaves them to the garbage collector unless it was waiting for one.
+    """
+
+    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
+        super().__init__(frames, content_type="text/event-stream")
+        self["Cache-Control"] = "no-cache"
+        self["X-Accel-Buffering"] = "no"  # nginx would hold the stream back
+        self._frames = frames
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        async with aclosing(self._frames):
+            async for part in super().__aiter__():
+                yield part

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from adrf.views import APIView
 from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,31 +12,31 @@ from inference.models import LanguageModel
 
 from .answers import ChatAnswer, TextAnswer
 from .body import checked
-from .generating import chunks, whole
+from .endpoint import Endpoint, LimitedEndpoint
+from .generating import chunks, submitted, whole
 from .recording import CHAT, COMPLETIONS, Recorder
+from .refusals import NoSuchPath
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
-from .sse import event_stream
-from .throttling import RequestsPerMinute
+from .sse import EventStream
 
 
 async def answered(
+    request: Request,
     body: GenerationRequest,
-    make_answer: type[ChatAnswer] | type[TextAnswer],
     prompts: Sequence[dict[str, Any]],
+    make_answer: type[ChatAnswer] | type[TextAnswer],
     recorder: Recorder,
-    id: str,
 ) -> HttpResponseBase:
     """Queue every prompt, then answer whole or as a stream. All refusals are raised here."""
     ignored, params = body.ignored_params(), body.params()
-    choices = [
-        await runtime.generate(body.model, params, on_end=recorder.observe, request_id=id, **prompt)
-        for prompt in prompts
-    ]
+    choices = await submitted(
+        body.model, prompts, params, on_end=recorder.observe, request_id=request_id(request)
+    )
     answer = make_answer(choices[0], choices[0].model.slug)
     response: HttpResponseBase
     if body.stream:
-        with_usage = body.stream_options.include_usage
-        response = event_stream(chunks(answer, choices, with_usage=with_usage))
+        with_usage = bool(body.stream_options.include_usage)
+        response = EventStream(chunks(answer, choices, with_usage=with_usage))
     else:
         response = Response(await whole(answer, choices))
     if ignored:
@@ -56,29 +55,25 @@ def header_list(names: Sequence[str]) -> str:
     return ", ".join(shown)
 
 
-async def chat_completion(request: Request) -> HttpResponseBase:
-    with Recorder(CHAT) as recorder:
-        body = checked(ChatCompletionRequest, request.data)
-        return await answered(body, ChatAnswer, [body.prompt()], recorder, request_id(request))
+async def chat_completion(request: Request, recorder: Recorder) -> HttpResponseBase:
+    body = checked(ChatCompletionRequest, request.data)
+    return await answered(request, body, [body.prompt()], ChatAnswer, recorder)
 
 
-class ChatCompletionsView(APIView):
-    throttle_classes = [RequestsPerMinute]
-
+class ChatCompletionsView(LimitedEndpoint):
     async def post(self, request: Request) -> HttpResponseBase:
-        return await chat_completion(request)
+        with Recorder(CHAT) as recorder:
+            return await chat_completion(request, recorder)
 
 
-class CompletionsView(APIView):
-    throttle_classes = [RequestsPerMinute]
-
+class CompletionsView(LimitedEndpoint):
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(CompletionRequest, request.data)
-            return await answered(body, TextAnswer, body.prompts(), recorder, request_id(request))
+            return await answered(request, body, body.prompts(), TextAnswer, recorder)
 
 
-class ModelsView(APIView):
+class ModelsView(Endpoint):
     async def get(self, request: Request) -> Response:
         metrics.MODELS_LISTS.inc()
         status = runtime.status()
@@ -86,7 +81,7 @@ class ModelsView(APIView):
         return Response({"object": "list", "data": [model_object(row, status) for row in rows]})
 
 
-class ModelView(APIView):
+class ModelView(Endpoint):
     async def get(self, request: Request, name: str) -> Response:
         metrics.MODEL_INFOS.inc()
         return Response(model_object(await runtime.find_model(name), runtime.status()))
@@ -107,3 +102,11 @@ def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) ->
         "quantization": row.quantization,
         "status": engine.state if engine else "unloaded",
     }
+
+
+class UnknownPathView(Endpoint):
+    """For what is under /v1 and no view answers. Only callers who are let in hear that."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise NoSuchPath(f"There is no {request.method} {request.path}.")

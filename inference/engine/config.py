@@ -31,7 +31,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_sequences: int = 10  # requests computed at once
     max_waiting: int = 256  # requests that may wait beyond those
     batch_tokens: int = 512  # tokens of one step, and of one micro-batch
-    prefill_chunk_tokens: int = 128  # prompt tokens of a step while others decode
+    prefill_chunk_tokens: int = 0  # prompt tokens of a step while others decode
 
     fake_step_seconds: float = 0.0
 
@@ -42,6 +42,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
             "memory_limit",
             "threads",
             "max_waiting",
+            "prefill_chunk_tokens",
         ):
             self._require(field, getattr(self, field) >= 0, "must not be negative")
         self._require("max_sequences", self.max_sequences >= 1, "must be at least 1")
@@ -50,7 +51,6 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
             self.batch_tokens >= self.max_sequences,
             f"must give each of {self.max_sequences} sequences a token",
         )
-        self._require("prefill_chunk_tokens", self.prefill_chunk_tokens >= 1, "must be at least 1")
 
     def _require(self, field: str, is_right: bool, why: str) -> None:
         if not is_right:
@@ -63,6 +63,7 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     context_length: int
     cache_tokens: int
     max_sequences: int
+    prefill_chunk_tokens: int
     memory_bytes: int
     has_chat_template: bool
     device: str

@@ -24,6 +24,7 @@ from .wire import Accepted, Delta, Failure, Finish, FromEngine, Step
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5.0  # a guess, until the queue can say how fast it moves
+OUR_FAULT = "The engine failed; see the server's log."
 
 
 class Engine:
@@ -41,12 +42,13 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         config, info = backend.config, backend.info
+        assert info.context_length <= info.cache_tokens, "a request would never fit"
         self.backend = backend
         self.scheduler = Scheduler(
             KvCache(info.cache_tokens),
             max_sequences=info.max_sequences,
             batch_tokens=config.batch_tokens,
-            prefill_chunk_tokens=config.prefill_chunk_tokens,
+            prefill_chunk_tokens=info.prefill_chunk_tokens,
         )
         self._seats = threading.BoundedSemaphore(info.max_sequences + config.max_waiting)
         self._send = send
@@ -63,14 +65,16 @@ class Engine:
         """Queue the request, or refuse it. Either way `send` is called before this returns."""
         try:
             sequence = self._sequence(request)
+            if not self._seats.acquire(blocking=False):
+                raise self._queue_full()
         except EngineError as error:
             self._send(Failure.of(error, request.id))
-            return
-        if not self._seats.acquire(blocking=False):
-            self._send(Failure.of(self._queue_full(), request.id))
-            return
-        self._send(Accepted(request.id, len(sequence.prompt_tokens)))
-        self._inbox.put(sequence)
+        except Exception:
+            logger.exception("a request failed", extra={"request_id": request.request_id})
+            self._send(Failure.of(EngineError(OUR_FAULT), request.id))
+        else:
+            self._send(Accepted(request.id, len(sequence.prompt_tokens)))
+            self._inbox.put(sequence)
 
     def cancel(self, id: int) -> None:
         """Drop the request before the next step. Unknown ids have just finished."""
@@ -128,7 +132,7 @@ class Engine:
                 self._fail_running(error)
             except Exception:
                 logger.exception("step failed")
-                self._fail_running(EngineError("The engine failed; see the server's log."))
+                self._fail_running(EngineError(OUR_FAULT))
         for sequence in self.scheduler.sequences():
             self._fail(sequence, EngineStopped("The service is shutting down."))
         self.backend.close()
@@ -138,7 +142,8 @@ class Engine:
         works = self._plan()
         if works:
             self._settle(works, self.backend.forward(works))
-        self._flush()
+        if works or self._finished:
+            self._flush()
 
     def _receive(self, block: bool) -> None:
         while block or not self._inbox.empty():
@@ -177,27 +182,25 @@ class Engine:
         ends = token in params.stop_token_ids or (
             self.backend.is_end(token) and not params.ignore_eos
         )
-        if ends and may_stop:
-            self._finish(sequence, FinishReason.STOP, sequence.text.finish())
-            return
-        text = sequence.text.feed(self.backend.piece(token), may_stop=may_stop)
-        if sequence.text.stopped:
-            self._finish(sequence, FinishReason.STOP, text)
+        is_end = ends and may_stop
+        piece = b"" if is_end else self.backend.piece(token)
+        text = sequence.text.feed(piece, may_stop=may_stop)
+        is_stopped = is_end or sequence.text.stopped
+        if is_stopped or is_last:
+            text += sequence.text.finish()
+        self._deltas.append(Delta(sequence.id, text, 1))
+        if is_stopped:
+            self._finish(sequence, FinishReason.STOP)
         elif is_last:
-            self._finish(sequence, FinishReason.LENGTH, text + sequence.text.finish())
-        else:
-            self._deltas.append(Delta(sequence.id, text, 1))
+            self._finish(sequence, FinishReason.LENGTH)
 
     def _cancel(self, id: int) -> None:
         if sequence := self._sequences.get(id):
-            self._finish(sequence, FinishReason.CANCELLED, "", tokens=0)
+            self._finish(sequence, FinishReason.CANCELLED)
 
-    def _finish(
-        self, sequence: Sequence, reason: FinishReason, text: str, *, tokens: int = 1
-    ) -> None:
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
         self._release(sequence)
         timings = sequence.timings(self._clock())
-        self._deltas.append(Delta(sequence.id, text, tokens))
         self._finished.append(Finish(sequence.id, reason, sequence.usage(), timings))
 
     def _fail_running(self, error: EngineError) -> None:
@@ -225,8 +228,6 @@ class Engine:
         self._seats.release()
 
     def _flush(self) -> None:
-        if not self._deltas and not self._finished:
-            return
         self._send(Step(self._deltas, self._finished, self.load))
         self._deltas, self._finished = [], []
 

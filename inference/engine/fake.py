@@ -19,11 +19,13 @@ CONTEXT_LENGTH = 4096
 class FakeBackend:
     def __init__(self, config: EngineConfig) -> None:
         context_length = config.context_length or CONTEXT_LENGTH
+        cells = config.cache_tokens or context_length * config.max_sequences
         self.config = config
         self.info = EngineInfo(
-            context_length=context_length,
-            cache_tokens=config.cache_tokens or context_length * config.max_sequences,
+            context_length=min(context_length, cells),
+            cache_tokens=cells,
             max_sequences=config.max_sequences,
+            prefill_chunk_tokens=config.prefill_chunk_tokens or config.batch_tokens,
             memory_bytes=2**20,
             has_chat_template=True,
             device="fake",
@@ -51,7 +53,7 @@ class FakeBackend:
         return token == END
 
     def piece(self, token: int) -> bytes:
-        return f"{self.words[token]} ".encode()
+        return b"" if token == END else f"{self.words[token]} ".encode()
 
     def begin(self, sequence: Sequence) -> None:
         sequence.sampler = self
@@ -63,14 +65,16 @@ class FakeBackend:
 
     def _next(self, sequence: Sequence) -> int:
         prompt, done = sequence.prompt_tokens, len(sequence.output_tokens)
-        if done >= len(prompt):
-            return prompt[done % len(prompt)] if sequence.request.params.ignore_eos else END
-        match self.words[prompt[done]]:
+        may_end = sequence.may_stop and not sequence.request.params.ignore_eos
+        if done >= len(prompt) and may_end:
+            return END
+        token = prompt[done % len(prompt)]
+        match self.words[token]:
             case "crash":
                 os._exit(1)
             case "fail":
                 raise DecodeFailed("the model was told to fail")
-        return prompt[done]
+        return token
 
     def forget(self, slot: int) -> None:
         self.forgotten.append(slot)

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .config import EngineConfig, EngineInfo
-from .errors import EngineError, EngineRestarting, EngineStopped, ModelLoadFailed
+from .errors import (
+    EngineError,
+    EngineRestarting,
+    EngineStopped,
+    InvalidParameter,
+    ModelLoadFailed,
+)
 from .request import Request
 from .stats import Load
 from .stream import Mailbox, Outcome, TokenStream
@@ -86,10 +92,15 @@ class EngineHost:
         Raises:
             EngineError: it was not loaded within `time_limit` seconds, or not at all.
         """
-        await self._spawn()
+        try:
+            await self._spawn()
+        except OSError as error:
+            raise ModelLoadFailed(f"{self.config.model_id}: no process: {error}") from error
         try:
             async with asyncio.timeout(time_limit):
                 await asyncio.shield(self._ready)
+            if not self.is_open:
+                raise ModelLoadFailed(f"{self.config.model_id}: its engine died at once.")
         except TimeoutError:
             await self.kill()
             raise ModelLoadFailed(
@@ -102,13 +113,17 @@ class EngineHost:
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "inference.engine.child", str(theirs.fileno())),
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                cwd=ROOT,
-            )
-        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+            self._reader, self._writer = await asyncio.open_connection(sock=ours)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "inference.engine.child", str(theirs.fileno())),
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    cwd=ROOT,
+                )
+            except (OSError, asyncio.CancelledError):
+                self._writer.close()
+                raise
         self._send(Start(self.config, logger.getEffectiveLevel()))
         self._reading = asyncio.create_task(self._read())
 
@@ -127,9 +142,10 @@ class EngineHost:
         if not self.is_open:
             raise EngineStopped(f"{self.config.model_id} is being unloaded.")
         request = Request(id=next(_ids), **fields)
+        frame = _frame(request)
         mailbox = self._mailboxes[request.id] = Mailbox(on_end)
         self._is_idle.clear()
-        self._send(Submit(request))
+        self._writer.write(frame)
         try:
             prompt_tokens = await mailbox.accepted
         except asyncio.CancelledError:
@@ -193,6 +209,8 @@ class EngineHost:
                 self._dispatch(decode_from_engine(body))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except Exception:
+            logger.exception("cannot read what the engine sends")
         finally:
             self.is_open = False
             self._writer.close()
@@ -201,11 +219,12 @@ class EngineHost:
     async def _end(self) -> None:
         """Tell everyone who waits; nobody gets an answer any more."""
         status = await self._process.wait()
-        error = self._death(status)
         if not self._ready.done():
-            self._ready.set_exception(ModelLoadFailed(f"{error} It was loading the model."))
+            why = f"{self._death(status)} It was loading the model."
+            self._ready.set_exception(ModelLoadFailed(why))
+            self._ready.exception()  # whoever started it may have given up
         for id in list(self._mailboxes):
-            self._close(id, error)
+            self._close(id, self._death(status))
         if not self.is_stopping:
             logger.error("engine died", extra={"model": self.config.model_id, "status": status})
         self._on_exit(self)
@@ -247,3 +266,16 @@ class EngineHost:
                 mailbox.put(delta.text, delta.tokens)
         for finish in step.finished:
             self._close(finish.id, finish)
+
+
+def _frame(request: Request) -> bytes:
+    """The request for the wire.
+
+    Raises:
+        InvalidParameter: it holds what cannot travel: half a character, a huge number.
+    """
+    try:
+        return encode(Submit(request))
+    except (ValueError, OverflowError) as error:
+        prompt = request.text or request.tokens or request.messages
+        raise InvalidParameter(request.prompt_param, prompt, f"cannot be used: {error}") from error

@@ -24,7 +24,16 @@ def available_cores() -> int:
     """Physical cores, as far as this process may run on them: hyperthreads add no arithmetic."""
     physical = psutil.cpu_count(logical=False) or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical
-    return max(1, min(physical, allowed))
+    return max(1, min(physical, allowed, _cgroup_cores(CGROUP) or physical))
+
+
+def _cgroup_cores(cgroup: Path) -> int | None:
+    """Whole cores of the container's share of time: `cpu.max` holds microseconds and period."""
+    try:
+        quota, period = map(int, (cgroup / "cpu.max").read_text().split())
+    except (OSError, ValueError):
+        return None
+    return max(1, quota // period)
 
 
 def _cgroup_available(cgroup: Path) -> int | None:

@@ -11,6 +11,7 @@ import msgspec
 
 from .config import EngineConfig
 from .errors import (
+    BackendUnusable,
     EngineError,
     EngineRestarting,
     EngineStopped,
@@ -73,6 +74,7 @@ class Engine:
     spec: ModelSpec
     host: EngineHost | None = None
     loading: "asyncio.Task[EngineHost] | None" = None
+    num_loading_for: int = 0  # who waits for `loading`, or has just been woken by its end
     progress: float = 0.0
     is_leaving: bool = False  # takes no more requests; unloaded once idle
     memory_bytes: int = 0  # once it was loaded; 0 before
@@ -90,13 +92,28 @@ class Engine:
         is_up = host is not None and host.is_open and not self.is_leaving
         return is_up and self.spec.config == spec.config
 
-    def note_failure(self, error: EngineError) -> float:
-        """Count it; return the seconds until the next try, doubling from none."""
+    def become(self, spec: ModelSpec) -> None:
+        """What was learnt of another configuration does not count any more."""
+        if self.spec.config != spec.config:
+            self.memory_bytes = 0
+        self.spec = spec
+
+    async def hand_over(self) -> None:
+        """Let those who waited for the load that is done submit what they waited with.
+
+        Otherwise two models that are wanted at once, where one fits, would unload each
+        other for ever, and nobody would be answered.
+        """
+        while self.num_loading_for and self.loading is None:  # noqa: ASYNC110  a turn or two
+            await asyncio.sleep(0)
+
+    def note_failure(self, error: EngineError) -> None:
+        """Count it; the next try has to wait for a time that doubles, from none."""
         self.crashes += 1
         self.last_error = error
-        wait = min(2.0 ** (self.crashes - 2), LONGEST_BACKOFF_SECONDS) if self.crashes > 1 else 0.0
+        doublings = min(self.crashes - 2, 10)  # so many are more than the longest
+        wait = min(2.0**doublings, LONGEST_BACKOFF_SECONDS) if self.crashes > 1 else 0.0
         self.retry_at = time.monotonic() + wait
-        return wait
 
 
 class EnginePool:
@@ -131,29 +148,33 @@ class EnginePool:
         """
         while True:
             host = await self.load(spec)
-            if host.is_open:  # another load may have unloaded it just now
+            if host.is_open:  # it may have been unloaded just now
                 self._engines[spec.id].last_used = time.monotonic()
                 return await host.submit(on_end, **fields)
 
     async def load(self, spec: ModelSpec) -> EngineHost:
         """The model's engine; all who ask while it loads wait for the same load."""
         if self._is_closed:
-            raise EngineStopped("The service is shutting down.", retry_after=5)
+            raise _shutting_down()
         engine = self._engines.setdefault(spec.id, Engine(spec))
         if engine.is_serving(spec):
             assert engine.host is not None
+            engine.spec = spec  # it may be pinned now, or not any more
             return engine.host
         if engine.loading is None:
             self._refuse_while_backing_off(engine, spec)
             engine.loading = self._background(self._load(engine, spec))
-        return await asyncio.shield(engine.loading)
+        engine.num_loading_for += 1
+        try:
+            return await asyncio.shield(engine.loading)
+        finally:
+            engine.num_loading_for -= 1
 
     async def unload(self, model_id: str) -> bool:
         """Let the model finish what it runs, within the drain time, and free its memory."""
         engine = self._engines.get(model_id)
         if engine is None or engine.host is None:
             return False
-        engine.is_leaving = True
         await self._stop(engine, self.limits.drain_seconds)
         return True
 
@@ -186,8 +207,11 @@ class EnginePool:
     async def _load(self, engine: Engine, spec: ModelSpec) -> EngineHost:
         try:
             async with self._loading_one:
+                if engine.host and engine.is_serving(spec):
+                    return engine.host  # it was to leave, and has stayed
                 await self._retire(engine)
-                engine.spec, engine.progress, engine.is_leaving = spec, 0.0, False
+                engine.become(spec)
+                engine.progress, engine.is_leaving = 0.0, False
                 try:
                     async with asyncio.timeout(self.limits.load_timeout):
                         await self._make_room(engine)
@@ -197,10 +221,12 @@ class EnginePool:
                         retry_after=30,
                     ) from None
                 return await self._start(engine)
-        except ModelLoadFailed as error:
-            if type(error) is not OutOfMemory:
+        except (ModelLoadFailed, BackendUnusable) as error:
+            if not isinstance(error, OutOfMemory):
                 engine.note_failure(error)
             raise
+        except asyncio.CancelledError:  # by `close`: those who wait were not cancelled
+            raise _shutting_down() from None
         finally:
             engine.loading = None
 
@@ -264,6 +290,7 @@ class EnginePool:
 
     async def _retire(self, engine: Engine) -> None:
         """Unload it once its answers are complete; new requests for it wait for a new load."""
+        await engine.hand_over()
         engine.is_leaving = True
         try:
             if engine.host:
@@ -287,20 +314,21 @@ class EnginePool:
         if engine.host is not host:
             return  # it never was ready: whoever loads it hears of it
         engine.host = None
+        if host.is_stopping or time.monotonic() - host.started_at > HEALTHY_SECONDS:
+            engine.crashes = 0
         if host.is_stopping or self._is_closed:
             return
-        if time.monotonic() - host.started_at > HEALTHY_SECONDS:
-            engine.crashes = 0
-        wait = engine.note_failure(EngineRestarting("its process died"))
+        engine.note_failure(EngineRestarting("its process died"))
         if engine.spec.is_pinned:
-            self._background(self._load_later(engine.spec, wait))
+            self._background(self._load_later(engine))
 
-    async def _load_later(self, spec: ModelSpec, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def _load_later(self, engine: Engine) -> None:
+        while (wait := engine.retry_at - time.monotonic()) > 0:  # noqa: ASYNC110  may wake early
+            await asyncio.sleep(wait)
         try:
-            await self.load(spec)
+            await self.load(engine.spec)
         except EngineError as error:
-            logger.error("pinned model is not back: %s", error, extra={"model": spec.id})
+            logger.error("pinned model is not back: %s", error, extra={"model": engine.spec.id})
 
     async def _watch(self) -> None:
         """Unload what has been idle for too long."""
@@ -319,17 +347,27 @@ class EnginePool:
     def _background(self, work: Any) -> "asyncio.Task[Any]":
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error and not isinstance(error, EngineError):  # those are for who waits
+            logger.error("the pool failed", exc_info=error)
+
+
+def _shutting_down() -> EngineStopped:
+    return EngineStopped("The service is shutting down.", retry_after=5)
 
 
 def _status(engine: Engine) -> EngineStatus | None:
     """None for a model that is just not loaded."""
     host, name = engine.host, engine.spec.id
-    if host is not None and host.is_open:
+    if host is not None:
         return EngineStatus(
             model_id=name,
-            state="leaving" if engine.is_leaving else "ready",
+            state="leaving" if engine.is_leaving or not host.is_open else "ready",
             load=host.load,
             memory_bytes=engine.memory_bytes,
             context_length=host.info.context_length,

@@ -187,6 +187,7 @@ def _decode(path: Path, *, use_extra_bufts: bool) -> None:
     preload_libstdcxx()
     import llama_cpp as llama  # after the line above, and in nobody else's process
 
+    llama.llama_backend_init()
     model_params = llama.llama_model_default_params()
     no_devices = (ctypes.c_void_p * 1)(None)
     model_params.devices = ctypes.cast(no_devices, ctypes.c_void_p)

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from .errors import EngineError
 from .wire import Finish
+
+logger = logging.getLogger(__name__)
 
 
 class Piece(NamedTuple):
@@ -54,8 +57,16 @@ class Mailbox:
         self._changed.set()
         if isinstance(outcome, EngineError) and not self.accepted.done():
             self.accepted.set_exception(outcome)
-        elif self._on_end:
-            self._on_end(outcome)
+        else:
+            self._tell(outcome)
+
+    def _tell(self, outcome: Outcome) -> None:
+        """One request's observer must not take the other requests along."""
+        try:
+            if self._on_end:
+                self._on_end(outcome)
+        except Exception:
+            logger.exception("an observer failed")
 
     async def take(self) -> Piece | None:
         """All that waits, or a heartbeat; None at the end.
@@ -63,14 +74,14 @@ class Mailbox:
         Raises:
             EngineError: the request failed. What came before it was taken.
         """
-        while not self._tokens and not self._text and self.outcome is None:
+        while not self._text and self.outcome is None:
             self._changed.clear()
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
                 return Piece("", 0)
-        if self._text or self._tokens:
+        if self._text:
             piece = Piece("".join(self._text), self._tokens)
             self._text, self._tokens = [], 0
             return piece

@@ -1,6 +1,6 @@
 """The messages between the web process and an engine's process.
 
-A frame is its length in four bytes, most significant first, and a MessagePack map.
+A frame is its length in four bytes, most significant first, and a MessagePack array.
 """
 
 import logging

@@ -14,11 +14,13 @@ from ..scheduler import Work
 from ..template import CHATML, ChatTemplate
 from .batch import Batch
 from .library import llama
-from .loading import load_model, make_context, memory_bytes, uses_gpu
+from .loading import gpu, load_model, make_context, memory_bytes, uses_gpu
 from .sampler import make_sampler
 from .vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
+
+CPU_PREFILL_CHUNK_TOKENS = 128
 
 
 class LlamaBackend:
@@ -41,12 +43,17 @@ class LlamaBackend:
             context_length=context_length,
             cache_tokens=cells,
             max_sequences=config.max_sequences,
+            prefill_chunk_tokens=config.prefill_chunk_tokens or self._automatic_chunk(),
             memory_bytes=memory_bytes(config, self._model, cells),
             has_chat_template=bool(source),
-            device="gpu" if uses_gpu(config) else "cpu",
+            device=(gpu() or "") if uses_gpu(config) else "cpu",
             build=f"llama-cpp-python {llama.__version__}",
             load_seconds=time.monotonic() - started,
         )
+
+    def _automatic_chunk(self) -> int:
+        """A GPU's step hardly grows with the chunk, a CPU's grows in proportion."""
+        return self.config.batch_tokens if uses_gpu(self.config) else CPU_PREFILL_CHUNK_TOKENS
 
     def has_token(self, token: int) -> bool:
         return 0 <= token < self._vocabulary.size

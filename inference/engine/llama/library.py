@@ -1,6 +1,7 @@
 """`llama_cpp`, imported the way it has to be, with its log lines in ours."""
 
 import logging
+from collections import deque
 from typing import Any
 
 from ..native import preload_libstdcxx
@@ -9,20 +10,20 @@ preload_libstdcxx()
 
 import llama_cpp as llama  # noqa: E402  the C++ library has to be there before
 
-__all__ = ["last_error", "llama"]
+__all__ = ["complaints", "llama"]
 
 logger = logging.getLogger(__name__)
 
 ERROR = 4  # ggml_log_level
 LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, ERROR: logging.ERROR}
 
-_errors: list[str] = []
+_errors: deque[str] = deque(maxlen=4)  # since somebody asked last
 
 
 def _log(level: int, text: bytes, _: Any) -> None:
     line = text.decode(errors="replace").strip()
     if level == ERROR:
-        _errors[:] = [line]
+        _errors.append(line)
     if line.strip("."):
         logger.log(LEVELS.get(level, logging.DEBUG), "%s", line)
 
@@ -32,6 +33,8 @@ llama.llama_log_set(_callback, None)
 llama.llama_backend_init()
 
 
-def last_error() -> str:
-    """The last line that llama.cpp logged as an error: its only way to say why."""
-    return _errors[0] if _errors else "llama.cpp gave no reason"
+def complaints() -> str:
+    """What llama.cpp logged as errors lately, the cause first: its only way to say why."""
+    text = "; ".join(_errors) or "llama.cpp gave no reason"
+    _errors.clear()
+    return text

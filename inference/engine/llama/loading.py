@@ -10,7 +10,7 @@ from ..config import EngineConfig
 from ..errors import ModelLoadFailed, OutOfMemory
 from ..machine import available_cores, available_memory
 from ..probe import safe_load_options
-from .library import last_error, llama
+from .library import complaints, llama
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,22 @@ CACHE_TYPES = {  # name: (ggml_type, bytes a number)
     "q4_0": (2, 18 / 32),
 }
 ALL_LAYERS = 999
+GPU_KINDS = {b"CUDA": "cuda", b"MTL": "metal", b"Metal": "metal"}  # as the system info names them
 AUTO_CACHE_TOKENS = 32768  # cells of an automatic cache, unless one request needs more
 LEAST_CACHE_TOKENS = 512
 OVERHEAD_BYTES = 256 * 2**20  # compute buffers and the like, a guess
 
 
+def gpu() -> str | None:
+    """The kind of GPU that this build computes on and this machine has."""
+    if not llama.llama_supports_gpu_offload():
+        return None
+    info = llama.llama_print_system_info()
+    return next((kind for name, kind in GPU_KINDS.items() if name in info), "gpu")
+
+
 def uses_gpu(config: EngineConfig) -> bool:
-    wants = config.device != "cpu" and config.gpu_layers != 0
-    return wants and bool(llama.llama_supports_gpu_offload())
+    return config.device != "cpu" and config.gpu_layers != 0 and gpu() is not None
 
 
 def load_model(config: EngineConfig, on_progress: Callable[[float], None]) -> Any:
@@ -45,10 +53,10 @@ def load_model(config: EngineConfig, on_progress: Callable[[float], None]) -> An
     """
     if not Path(config.path).is_file():
         raise ModelLoadFailed(f"{config.path}: there is no such file")
-    if config.device in ("cuda", "metal") and not llama.llama_supports_gpu_offload():
+    if config.device in ("cuda", "metal") and gpu() != config.device:
         raise ModelLoadFailed(
-            f"device {config.device!r}: this build of llama.cpp has no GPU support;"
-            f" install it with DEVICE={config.device}"
+            f"device: {config.device!r} cannot be used; this build of llama.cpp has"
+            f" {gpu() or 'no GPU'} here. Build it with DEVICE={config.device}"
         )
 
     def report(progress: float, _: Any) -> bool:
@@ -62,7 +70,7 @@ def load_model(config: EngineConfig, on_progress: Callable[[float], None]) -> An
     _kept = _place(params, config)
     model = llama.llama_model_load_from_file(config.path.encode(), params)
     if not model:
-        raise ModelLoadFailed(f"{config.path}: {last_error()}")
+        raise ModelLoadFailed(f"{config.path}: {complaints()}")
     if llama.llama_model_has_encoder(model):
         raise ModelLoadFailed(f"{config.path}: models with an encoder are not supported")
     return model
@@ -98,15 +106,16 @@ def make_context(config: EngineConfig, model: Any) -> tuple[Any, int]:
         wanted * config.max_sequences, max(wanted, AUTO_CACHE_TOKENS)
     )
     cells = min(cells, _affordable_cells(config, model))
-    while cells >= min(LEAST_CACHE_TOKENS, wanted):
+    # A context that was asked for is not made smaller, one of our own choice may be.
+    least = min(LEAST_CACHE_TOKENS, wanted) if not config.context_length else wanted
+    while cells >= least:
         context = llama.llama_init_from_model(model, _context_params(config, cells))
         if context:
             return context, min(wanted, cells)
-        logger.warning("no memory for a KV cache of %d tokens, halving it", cells)
-        cells //= 2
+        logger.warning("no memory for a KV cache of %d tokens", cells)
+        cells = max(least, cells // 2) if cells > least else 0
     raise OutOfMemory(
-        f"{config.path}: there is no memory for a KV cache of {LEAST_CACHE_TOKENS} tokens"
-        f" ({last_error()})"
+        f"{config.path}: there is no memory for a KV cache of {least} tokens ({complaints()})"
     )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import signal
 import socket
 import sys
 from argparse import ArgumentParser
@@ -32,6 +33,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, no_setup: bool, **options: Any) -> None:
+        # A container's first process ignores the signal unless it is handled.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         host, port = settings.CONFIG.server.host, settings.CONFIG.server.port
         self._require_free(host, port)
         password = None if no_setup else self._set_up()

@@ -1,0 +1,210 @@
+"""llama.cpp for real, in its child process: tiny random models, and the default one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from inference.engine import (
+    EngineConfig,
+    FinishReason,
+    InvalidParameter,
+    ModelLoadFailed,
+    OutOfMemory,
+    PromptTooLong,
+    SamplingParams,
+)
+from inference.engine.host import EngineHost
+from tests.tiny_gguf import END_OF_TEXT, IM_END, make_tiny_gguf
+
+GREEDY = {"temperature": 0.0, "ignore_eos": True}
+PROMPTS = ["a tale", "of eight", "prompts", "that share", "a batch", "of tokens", "and end", "well"]
+
+
+@asynccontextmanager
+async def running(path, state_dir, **options: Any) -> AsyncIterator[EngineHost]:
+    # One thread: two that wait for each other on a busy machine take ten times as long.
+    options = {"model_id": "m", "threads": 1, **options}
+    config = EngineConfig(path=str(path), state_dir=str(state_dir), **options)
+    host = EngineHost(config)
+    await host.start(60)
+    try:
+        yield host
+    finally:
+        await host.stop()
+
+
+@pytest.fixture(scope="session")
+def state_dir(tmp_path_factory):
+    """Keeps what the probe found, so that it runs once."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    return make_tiny_gguf(tmp_path_factory.mktemp("models") / "tiny.gguf", context_length=512)
+
+
+@pytest.fixture
+async def host(tiny, state_dir):
+    async with running(tiny, state_dir) as host:
+        yield host
+
+
+async def ask(host, prompt="a tale", max_tokens=24, **params):
+    fields = {"tokens": prompt} if isinstance(prompt, list) else {"text": prompt}
+    stream = await host.submit(params=SamplingParams(max_tokens=max_tokens, **params), **fields)
+    return "".join([piece.text async for piece in stream]), stream.finish
+
+
+async def text(host, prompt="a tale", **params):
+    return (await ask(host, prompt, **params))[0]
+
+
+async def test_a_batch_writes_what_each_would_write_alone(host):
+    alone = [await text(host, prompt, **GREEDY) for prompt in PROMPTS]
+    assert await asyncio.gather(*(text(host, prompt, **GREEDY) for prompt in PROMPTS)) == alone
+    assert len(set(alone)) > 1
+
+
+async def test_a_sequence_that_lost_its_place_writes_the_same(tiny, state_dir, host):
+    prompts = [f"{prompt} {'and on ' * 10}" for prompt in PROMPTS[:4]]
+    alone = [await text(host, prompt, max_tokens=80, **GREEDY) for prompt in prompts]
+    async with running(tiny, state_dir, context_length=256, cache_tokens=512) as small:
+        answers = await asyncio.gather(*(ask(small, p, max_tokens=80, **GREEDY) for p in prompts))
+        assert sum(finish.usage.total_tokens for _, finish in answers) > small.info.cache_tokens
+    assert [answer for answer, _ in answers] == alone
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3", "mamba"])
+async def test_a_slot_forgets_who_had_it_before(architecture, tmp_path, state_dir):
+    path = make_tiny_gguf(
+        tmp_path / "m.gguf", architecture=architecture, context_length=1024, window=32
+    )
+    async with running(path, state_dir, max_sequences=1, batch_tokens=64) as host:
+        first = await text(host, "once more " * 30, **GREEDY)
+        assert await text(host, "something else", **GREEDY) != first
+        assert await text(host, "once more " * 30, **GREEDY) == first
+
+
+async def test_the_same_seed_writes_the_same_text(host):
+    one = await text(host, temperature=2.0, seed=7, ignore_eos=True)
+    assert await text(host, temperature=2.0, seed=7, ignore_eos=True) == one
+    assert await text(host, temperature=2.0, seed=8, ignore_eos=True) != one
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"top_p": 0.1},
+        {"top_k": 1},
+        {"min_p": 1.0},
+        {"typical_p": 0.01},
+        {"repeat_penalty": 10.0, "repeat_last_n": -1},
+        {"presence_penalty": 2.0, "repeat_last_n": -1},
+        {"frequency_penalty": 2.0, "repeat_last_n": -1},
+        {"logit_bias": {100: 10.0}},
+    ],
+    ids=lambda params: next(iter(params)),
+)
+async def test_each_sampling_parameter_reaches_the_sampler(host, params):
+    neutral = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "temperature": 2.0, "seed": 1}
+    plain = await text(host, ignore_eos=True, max_tokens=60, **neutral)
+    assert await text(host, ignore_eos=True, max_tokens=60, **{**neutral, **params}) != plain
+
+
+async def test_a_strong_bias_decides_every_token(host):
+    _, finish = await ask(host, logit_bias={90: 100.0}, max_tokens=5, **GREEDY)
+    assert await text(host, logit_bias={90: 100.0}, max_tokens=5, **GREEDY) == 5 * await text(
+        host, logit_bias={90: 100.0}, max_tokens=1, **GREEDY
+    )
+    assert finish.reason is FinishReason.LENGTH
+
+
+async def test_min_tokens_keeps_the_model_from_ending(host):
+    ends = dict.fromkeys((END_OF_TEXT, IM_END), 100.0)
+    _, early = await ask(host, logit_bias=ends, temperature=0.0)
+    _, late = await ask(host, logit_bias=ends, temperature=0.0, min_tokens=20)
+    assert early.reason is late.reason is FinishReason.STOP
+    assert early.usage.completion_tokens < 20 < late.usage.completion_tokens
+
+
+async def test_an_answer_fills_the_context_and_no_more(host):
+    _, finish = await ask(host, "word", max_tokens=None, **GREEDY)
+    assert finish.reason is FinishReason.LENGTH
+    assert finish.usage.total_tokens == host.info.context_length == 512
+
+
+async def test_a_prompt_that_does_not_fit_is_refused(host):
+    with pytest.raises(PromptTooLong, match="512"):
+        await ask(host, "long " * 600)
+
+
+@pytest.mark.parametrize("token", [-1, 10**6])
+async def test_a_token_of_another_vocabulary_is_refused(host, token):
+    with pytest.raises(InvalidParameter, match=str(token)):
+        await ask(host, [5, token])
+
+
+async def test_an_empty_prompt_is_refused(host):
+    with pytest.raises(InvalidParameter, match="has no tokens"):
+        await ask(host, "")
+
+
+async def test_a_file_without_a_chat_template_gets_chatml(tmp_path, state_dir):
+    path = make_tiny_gguf(tmp_path / "plain.gguf", chat_template=None)
+    async with running(path, state_dir) as host:
+        stream = await host.submit(messages=[{"role": "user", "content": "hi"}])
+        chatml = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+        assert not host.info.has_chat_template
+        assert stream.prompt_tokens == (await host.submit(text=chatml)).prompt_tokens
+
+
+async def test_a_broken_template_breaks_chats_only(tmp_path, state_dir):
+    path = make_tiny_gguf(tmp_path / "broken.gguf", chat_template="{% for %}")
+    async with running(path, state_dir) as host:
+        assert await text(host, **GREEDY)
+        with pytest.raises(Exception, match="template") as failure:
+            await host.submit(messages=[{"role": "user", "content": "hi"}])
+        assert failure.value.code == "template_error"
+
+
+async def test_a_truncated_file_is_named(tiny, tmp_path, state_dir):
+    path = tmp_path / "cut.gguf"
+    path.write_bytes(tiny.read_bytes()[:-5000])
+    with pytest.raises(ModelLoadFailed, match=str(path)):
+        async with running(path, state_dir):
+            pass
+
+
+@pytest.mark.parametrize("device", ["cuda", "metal"])
+async def test_a_device_that_is_not_there_is_named(tiny, state_dir, device):
+    with pytest.raises(ModelLoadFailed, match=f"device: '{device}'"):
+        async with running(tiny, state_dir, device=device):
+            pass
+
+
+async def test_a_context_that_was_asked_for_is_not_made_smaller(tiny, state_dir):
+    with pytest.raises(OutOfMemory, match="1000000000 tokens"):
+        async with running(tiny, state_dir, context_length=10**9):
+            pass
+
+
+async def test_an_automatic_context_is_as_large_as_memory_allows(smollm2, state_dir):
+    limit = 98 * 10**6 + 256 * 2**20 + 30 * 10**6  # the weights, the overhead, some cells
+    async with running(smollm2, state_dir, memory_limit=limit) as host:
+        assert 512 <= host.info.context_length < 8192
+
+
+@pytest.mark.model
+async def test_the_default_model_knows_its_sums(smollm2, state_dir):
+    async with running(smollm2, state_dir) as host:
+        params = SamplingParams(temperature=0.0, max_tokens=40)
+        question = [{"role": "user", "content": "What is 2+2?"}]
+        stream = await host.submit(messages=question, params=params)
+        answer = "".join([piece.text async for piece in stream])
+    assert "4" in answer
+    assert stream.finish.reason is FinishReason.STOP
+    assert stream.finish.timings.decode > 0

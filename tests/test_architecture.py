@@ -1,0 +1,227 @@
+"""The import rules of the README's "Architecture" section, enforced."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_LINES = 400
+
+# A package or module: the first-party ones it may import, besides itself. The longest
+# name that fits a file or an import is its owner; what is not named here is forbidden.
+FILES = {"inference.gguf_file", "inference.sources"}
+RULES: dict[str, set[str]] = {
+    "accounts": set(),
+    "inference.engine": set(),
+    "inference.models": set(),
+    "inference.metrics": set(),
+    "inference.gguf_header": set(),
+    "inference.gguf_file": {"inference.gguf_header"},
+    "inference.sources": {"inference.gguf_file"},
+    "inference.registry": {"inference.models", *FILES},
+    "inference.runtime": {"inference.models", "inference.engine", "inference.metrics"},
+    "inference.server": {"inference.runtime"},
+    "inference.api": {"accounts", "inference.models", "inference.runtime", "inference.metrics"},
+    "inference": {
+        *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
+        *("inference.registry", "inference.server", *FILES),
+    },
+    "chat": {"accounts", "inference.runtime"},
+}
+RULES["llmsite"] = {*RULES}  # the wiring
+PACKAGES = sorted({name.split(".")[0] for name in RULES})
+
+# Inside the engine a module imports only from names to its left.
+ENGINE_LAYERS = [
+    *("errors", "native", "machine", "config", "sampling", "template", "text", "stats"),
+    *("probe_model", "probe", "request", "kvcache", "scheduler", "backend", "fake", "llama"),
+    *("wire", "engine", "child", "stream", "host", "pool", "__init__"),
+]
+LLAMA_LAYERS = ["library", "batch", "sampler", "vocabulary", "loading", "backend", "__init__"]
+
+# What the engine's two processes share; beyond these, each knows only its own half.
+SHARED = {"errors", "machine", "config", "sampling", "text", "stats", "request", "wire"}
+WEB_HALF = {"stream", "host", "pool", "__init__"}
+CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF
+
+ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "msgspec", "numpy", "psutil"}
+PURE = {"collections", "dataclasses"}  # all that policy needs: no clock, no thread, no log
+LLAMA_CPP_USERS = ("inference.engine.llama.", "inference.engine.probe")
+
+
+def path_of(module):
+    return ROOT / f"{module.replace('.', '/')}.py"
+
+
+def is_module(name):
+    return path_of(name).is_file() or path_of(f"{name}.__init__").is_file()
+
+
+def file_of(name):
+    """The module's name as a file's: packages are their `__init__`."""
+    return name if path_of(name).is_file() else f"{name}.__init__"
+
+
+def modules_in(*packages):
+    files = sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+    return [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in files
+        if "migrations" not in path.parts
+    ]
+
+
+def imports(module):
+    """Everything the file imports, wherever in it, as full dotted names."""
+    for node in ast.walk(ast.parse(path_of(module).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".")[: -node.level] if node.level else []
+            base += [node.module] if node.module else []
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+def imported_files(module):
+    """The first-party files that it imports from."""
+    names = (name for name in imports(module) if inside_any(name, PACKAGES))
+    return {file_of(name if is_module(name) else name.rpartition(".")[0]) for name in names}
+
+
+def libraries(module):
+    """Top-level names of what it imports that is not ours."""
+    return {name.split(".")[0] for name in imports(module)} - {*PACKAGES}
+
+
+def inside(name, package):
+    return name == package or name.startswith(package + ".")
+
+
+def inside_any(name, packages):
+    return any(inside(name, package) for package in packages)
+
+
+def owner(name):
+    return max((rule for rule in RULES if inside(name, rule)), key=len, default=None)
+
+
+def layers(module, package):
+    """The modules of that package, or its packages, that it imports."""
+    depth = package.count(".") + 1
+    files = (file for file in imported_files(module) if inside(file, package))
+    return {file.split(".")[depth] for file in files}
+
+
+MODULES = modules_in(*PACKAGES)
+ENGINE = modules_in("inference/engine")
+LLAMA = modules_in("inference/engine/llama")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_the_allowed_way(module):
+    mine = owner(module)
+
+    for target in imports(module):
+        assert owner(target) in {None, mine, *RULES[mine]}, f"{module} imports {target}"
+
+
+def test_nothing_imports_what_imports_it():
+    order = TopologicalSorter({module: imported_files(module) - {module} for module in MODULES})
+
+    order.prepare()  # raises a CycleError that names the modules
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_file_is_too_long_to_be_one_thing(module):
+    assert len(path_of(module).read_text().splitlines()) <= MAX_LINES
+
+
+# The engine
+
+
+@pytest.mark.parametrize("module", ENGINE)
+def test_engine_modules_import_only_lower_layers(module):
+    layer = module.split(".")[2]
+    lower = ENGINE_LAYERS[: ENGINE_LAYERS.index(layer)]
+
+    assert layers(module, "inference.engine") - {layer} <= {*lower}
+
+
+@pytest.mark.parametrize("module", LLAMA)
+def test_llama_modules_import_only_lower_layers(module):
+    lower = LLAMA_LAYERS[: LLAMA_LAYERS.index(module.split(".")[3])]
+
+    assert layers(module, "inference.engine.llama") <= {*lower}
+
+
+@pytest.mark.parametrize("module", ENGINE)
+def test_the_engines_two_processes_know_each_other_by_messages_only(module):
+    layer, known = module.split(".")[2], layers(module, "inference.engine")
+
+    assert layer not in WEB_HALF or not known & CHILD_HALF
+    assert layer not in CHILD_HALF or not known & WEB_HALF
+
+
+@pytest.mark.parametrize("module", ENGINE)
+def test_the_engine_needs_few_libraries(module):
+    assert libraries(module) <= sys.stdlib_module_names | ENGINE_LIBRARIES
+
+
+@pytest.mark.parametrize("module", ["scheduler", "kvcache"])
+def test_policy_is_pure(module):
+    assert libraries(f"inference.engine.{module}") <= PURE
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_llama_backend_imports_llama_cpp(module):
+    assert "llama_cpp" not in libraries(module) or module.startswith(LLAMA_CPP_USERS)
+
+
+def run(code):
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+def test_the_engine_runs_without_django():
+    done = run("import sys; sys.modules['django'] = None; import inference.engine.child")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_web_process_does_not_load_llama_cpp():
+    done = run("import sys, inference.engine.child; sys.exit('llama_cpp' in sys.modules)")
+
+    assert done.returncode == 0, done.stderr
+
+
+# The rules themselves
+
+
+def test_every_module_has_a_rule():
+    assert {owner(module) for module in MODULES} == {*RULES}
+
+
+def test_rules_and_layers_name_what_there_is():
+    named = {*RULES, *(target for targets in RULES.values() for target in targets)}
+
+    assert all(is_module(name) for name in named)
+    assert {module.split(".")[2] for module in ENGINE} == {*ENGINE_LAYERS}
+    assert {module.split(".")[3] for module in LLAMA} == {*LLAMA_LAYERS}
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("inference.runtime", "inference.engine.EnginePool"),
+        ("inference.engine.pool", "inference.engine.host.EngineHost"),
+        ("inference.engine.llama.backend", "inference.engine.request.Sequence"),
+        ("inference.engine.child", "inference.engine.llama.LlamaBackend"),  # in a function
+        ("inference.engine.probe", "llama_cpp"),
+    ],
+)
+def test_imports_of_every_kind_are_seen(module, name):
+    assert name in imports(module)
