@@ -39,13 +39,13 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 ENGINE_LAYERS = [
     *("errors", "native", "machine", "config", "sampling", "template", "text", "stats"),
     *("probe_model", "probe", "request", "kvcache", "scheduler", "backend", "fake", "llama"),
-    *("wire", "engine", "child", "stream", "host", "pool", "__init__"),
+    *("wire", "engine", "child", "stream", "host", "managed", "pool", "__init__"),
 ]
 LLAMA_LAYERS = ["library", "batch", "sampler", "vocabulary", "loading", "backend", "__init__"]
 
 # What the engine's two processes share; beyond these, each knows only its own half.
 SHARED = {"errors", "machine", "config", "sampling", "text", "stats", "request", "wire"}
-WEB_HALF = {"stream", "host", "pool", "__init__"}
+WEB_HALF = {"stream", "host", "managed", "pool", "__init__"}
 CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF
 
 ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "msgspec", "numpy", "psutil"}
@@ -127,6 +127,14 @@ def test_imports_point_the_allowed_way(module):
 
     for target in imports(module):
         assert owner(target) in {None, mine, *RULES[mine]}, f"{module} imports {target}"
+
+
+@pytest.mark.parametrize("package", ["inference.engine", "inference.registry"])
+def test_packages_with_a_face_are_used_through_it(package):
+    outside = [module for module in MODULES if not inside(module, package)]
+    used = {file for module in outside for file in imported_files(module) if inside(file, package)}
+
+    assert used == {f"{package}.__init__"}
 
 
 def test_nothing_imports_what_imports_it():
@@ -225,3 +233,8 @@ def test_rules_and_layers_name_what_there_is():
 )
 def test_imports_of_every_kind_are_seen(module, name):
     assert name in imports(module)
+
+
+def test_the_readme_lists_the_engines_layers():
+    layers = " ".join(layer for layer in ENGINE_LAYERS if layer != "__init__")
+    assert f"`{layers}`" in (ROOT / "README.md").read_text()

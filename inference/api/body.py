@@ -13,6 +13,7 @@ from rest_framework.parsers import BaseParser
 from .refusals import ApiError, RequestTooLarge
 
 Schema = TypeVar("Schema", bound=BaseModel)
+LONGEST_NAME = 100  # characters of a client's own key that an error repeats
 
 # What an error repeats of a bad value, whatever its size and depth.
 _shown = reprlib.Repr()
@@ -79,7 +80,7 @@ def _path(error: ErrorDetails, data: Any) -> str:
         if isinstance(step, int):
             path += f"[{step}]"
         elif isinstance(data, dict) and (step in data or step == missing):
-            path += f".{step}" if path else step
+            path += f".{step[:LONGEST_NAME]}" if path else step
         else:
             continue
         data = _inside(data, step)

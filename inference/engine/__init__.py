@@ -16,7 +16,8 @@ from .errors import (
     TemplateError,
 )
 from .machine import total_memory
-from .pool import EnginePool, EngineStatus, ModelSpec, PoolLimits
+from .managed import EngineStatus, ModelSpec
+from .pool import EnginePool, PoolLimits
 from .request import FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage

@@ -4,12 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from .config import EngineConfig
 from .errors import (
     BackendUnusable,
     EngineError,
@@ -19,29 +18,13 @@ from .errors import (
     OutOfMemory,
 )
 from .host import EngineHost
-from .stats import Load
+from .managed import EngineStatus, ManagedModel, ModelSpec
 from .stream import Outcome, TokenStream
 
 logger = logging.getLogger(__name__)
 
-OVERHEAD_BYTES = 256 * 2**20  # of a model whose memory is not known yet, beside its file
-LONGEST_BACKOFF_SECONDS = 60.0
 HEALTHY_SECONDS = 60.0  # a process that lived so long starts counting its crashes anew
 WATCH_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """A model as the registry describes it. The timeout is in seconds, 0 for never."""
-
-    config: EngineConfig
-    size_bytes: int
-    is_pinned: bool = False
-    idle_timeout: float = 900.0
-
-    @property
-    def id(self) -> str:
-        return self.config.model_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,70 +33,6 @@ class PoolLimits:
     memory_bytes: int
     load_timeout: float = 600.0  # seconds, for making room and loading each
     drain_seconds: float = 10.0
-
-
-class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's engine, for people and gauges."""
-
-    model_id: str
-    state: str  # loading, ready, leaving, crashed
-    progress: float = 1.0
-    load: Load = Load()
-    memory_bytes: int = 0
-    context_length: int = 0
-    device: str = ""
-    pid: int | None = None
-    crashes: int = 0
-    has_chat_template: bool = True
-
-
-@dataclass(eq=False, slots=True)
-class Engine:
-    """What the pool knows of one model."""
-
-    spec: ModelSpec
-    host: EngineHost | None = None
-    loading: "asyncio.Task[EngineHost] | None" = None
-    num_loading_for: int = 0  # who waits for `loading`, or has just been woken by its end
-    progress: float = 0.0
-    is_leaving: bool = False  # takes no more requests; unloaded once idle
-    memory_bytes: int = 0  # once it was loaded; 0 before
-    crashes: int = 0  # in a row
-    retry_at: float = 0.0
-    last_error: EngineError | None = None
-    last_used: float = field(default_factory=time.monotonic)
-
-    @property
-    def needed_bytes(self) -> int:
-        return self.memory_bytes or int(self.spec.size_bytes * 1.1) + OVERHEAD_BYTES
-
-    def is_serving(self, spec: ModelSpec) -> bool:
-        host = self.host
-        is_up = host is not None and host.is_open and not self.is_leaving
-        return is_up and self.spec.config == spec.config
-
-    def become(self, spec: ModelSpec) -> None:
-        """What was learnt of another configuration does not count any more."""
-        if self.spec.config != spec.config:
-            self.memory_bytes = 0
-        self.spec = spec
-
-    async def hand_over(self) -> None:
-        """Let those who waited for the load that is done submit what they waited with.
-
-        Otherwise two models that are wanted at once, where one fits, would unload each
-        other for ever, and nobody would be answered.
-        """
-        while self.num_loading_for and self.loading is None:  # noqa: ASYNC110  a turn or two
-            await asyncio.sleep(0)
-
-    def note_failure(self, error: EngineError) -> None:
-        """Count it; the next try has to wait for a time that doubles, from none."""
-        self.crashes += 1
-        self.last_error = error
-        doublings = min(self.crashes - 2, 10)  # so many are more than the longest
-        wait = min(2.0**doublings, LONGEST_BACKOFF_SECONDS) if self.crashes > 1 else 0.0
-        self.retry_at = time.monotonic() + wait
 
 
 class EnginePool:
@@ -129,7 +48,7 @@ class EnginePool:
     ) -> None:
         self.limits = limits
         self._make_host = make_host
-        self._engines: dict[str, Engine] = {}
+        self._models: dict[str, ManagedModel] = {}
         self._loading_one = asyncio.Lock()
         self._is_closed = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -149,33 +68,33 @@ class EnginePool:
         while True:
             host = await self.load(spec)
             if host.is_open:  # it may have been unloaded just now
-                self._engines[spec.id].last_used = time.monotonic()
+                self._models[spec.id].last_used = time.monotonic()
                 return await host.submit(on_end, **fields)
 
     async def load(self, spec: ModelSpec) -> EngineHost:
         """The model's engine; all who ask while it loads wait for the same load."""
         if self._is_closed:
             raise _shutting_down()
-        engine = self._engines.setdefault(spec.id, Engine(spec))
-        if engine.is_serving(spec):
-            assert engine.host is not None
-            engine.spec = spec  # it may be pinned now, or not any more
-            return engine.host
-        if engine.loading is None:
-            self._refuse_while_backing_off(engine, spec)
-            engine.loading = self._background(self._load(engine, spec))
-        engine.num_loading_for += 1
+        model = self._models.setdefault(spec.id, ManagedModel(spec))
+        if model.is_serving(spec):
+            assert model.host is not None
+            model.spec = spec  # it may be pinned now, or not any more
+            return model.host
+        if model.loading is None:
+            self._refuse_while_backing_off(model, spec)
+            model.loading = self._background(self._load(model, spec))
+        model.num_loading_for += 1
         try:
-            return await asyncio.shield(engine.loading)
+            return await asyncio.shield(model.loading)
         finally:
-            engine.num_loading_for -= 1
+            model.num_loading_for -= 1
 
     async def unload(self, model_id: str) -> bool:
         """Let the model finish what it runs, within the drain time, and free its memory."""
-        engine = self._engines.get(model_id)
-        if engine is None or engine.host is None:
+        model = self._models.get(model_id)
+        if model is None or model.host is None:
             return False
-        await self._stop(engine, self.limits.drain_seconds)
+        await self._stop(model, self.limits.drain_seconds)
         return True
 
     async def close(self) -> None:
@@ -184,162 +103,162 @@ class EnginePool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        hosts = [e.host for e in self._engines.values() if e.host]
+        hosts = [e.host for e in self._models.values() if e.host]
         await asyncio.gather(*(h.stop(self.limits.drain_seconds) for h in hosts))
 
     def status(self) -> list[EngineStatus]:
         """Every model that is loaded, loading or crashed."""
-        return [s for s in map(_status, self._engines.values()) if s]
+        return [s for s in (m.status() for m in self._models.values()) if s]
 
     # Loading
 
-    def _refuse_while_backing_off(self, engine: Engine, spec: ModelSpec) -> None:
-        if engine.spec.config != spec.config:  # perhaps mended
-            engine.crashes, engine.retry_at = 0, 0.0
-        wait = engine.retry_at - time.monotonic()
+    def _refuse_while_backing_off(self, model: ManagedModel, spec: ModelSpec) -> None:
+        if model.spec.config != spec.config:  # perhaps mended
+            model.crashes, model.retry_at = 0, 0.0
+        wait = model.retry_at - time.monotonic()
         if wait > 0:
             raise EngineRestarting(
-                f"The engine of {spec.id} failed {engine.crashes} times in a row and is tried"
-                f" again in {wait:.0f} s. The last failure: {engine.last_error}",
+                f"The engine of {spec.id} failed {model.crashes} times in a row and is tried"
+                f" again in {wait:.0f} s. The last failure: {model.last_error}",
                 retry_after=max(1.0, wait),
             )
 
-    async def _load(self, engine: Engine, spec: ModelSpec) -> EngineHost:
+    async def _load(self, model: ManagedModel, spec: ModelSpec) -> EngineHost:
         try:
             async with self._loading_one:
-                if engine.host and engine.is_serving(spec):
-                    return engine.host  # it was to leave, and has stayed
-                await self._retire(engine)
-                engine.become(spec)
-                engine.progress, engine.is_leaving = 0.0, False
+                if model.host and model.is_serving(spec):
+                    return model.host  # it was to leave, and has stayed
+                await self._retire(model)
+                model.become(spec)
+                model.progress, model.is_leaving = 0.0, False
                 try:
                     async with asyncio.timeout(self.limits.load_timeout):
-                        await self._make_room(engine)
+                        await self._make_room(model)
                 except TimeoutError:
                     raise OutOfMemory(
                         f"There is no room for {spec.id}: the models in memory are busy.",
                         retry_after=30,
                     ) from None
-                return await self._start(engine)
+                return await self._start(model)
         except (ModelLoadFailed, BackendUnusable) as error:
             if not isinstance(error, OutOfMemory):
-                engine.note_failure(error)
+                model.note_failure(error)
             raise
         except asyncio.CancelledError:  # by `close`: those who wait were not cancelled
             raise _shutting_down() from None
         finally:
-            engine.loading = None
+            model.loading = None
 
-    async def _start(self, engine: Engine) -> EngineHost:
+    async def _start(self, model: ManagedModel) -> EngineHost:
         while True:
             budget = self.limits.memory_bytes - self._used_bytes()
-            config = msgspec.structs.replace(engine.spec.config, memory_limit=max(0, budget))
+            config = msgspec.structs.replace(model.spec.config, memory_limit=max(0, budget))
             host = self._make_host(
                 config,
-                on_exit=lambda host: self._exited(engine, host),
-                on_progress=lambda progress: setattr(engine, "progress", progress),
+                on_exit=lambda host: self._exited(model, host),
+                on_progress=lambda progress: setattr(model, "progress", progress),
             )
             try:
                 await host.start(self.limits.load_timeout)
             except OutOfMemory:
                 # The device had less than the plan said: make room the hard way.
-                victim = self._victim(engine)
+                victim = self._victim(model)
                 if victim is None:
                     raise
                 await self._retire(victim)
                 continue
-            engine.host, engine.memory_bytes = host, host.info.memory_bytes
-            engine.last_used = time.monotonic()
-            logger.info("model loaded", extra={"model": engine.spec.id, "pid": host.pid})
+            model.host, model.memory_bytes = host, host.info.memory_bytes
+            model.last_used = time.monotonic()
+            logger.info("model loaded", extra={"model": model.spec.id, "pid": host.pid})
             return host
 
-    async def _make_room(self, engine: Engine) -> None:
-        while not self._fits(engine):
-            victim = self._victim(engine)
+    async def _make_room(self, model: ManagedModel) -> None:
+        while not self._fits(model):
+            victim = self._victim(model)
             if victim is not None:
                 await self._retire(victim)
             elif self._loaded():
                 raise OutOfMemory(
-                    f"There is no room for {engine.spec.id}: what is in memory is pinned.",
+                    f"There is no room for {model.spec.id}: what is in memory is pinned.",
                     retry_after=30,
                 )
             else:
                 raise OutOfMemory(
-                    f"{engine.spec.id} needs about {engine.needed_bytes >> 20} MiB,"
+                    f"{model.spec.id} needs about {model.needed_bytes >> 20} MiB,"
                     f" and the limit is {self.limits.memory_bytes >> 20} MiB."
                 )
 
-    def _fits(self, engine: Engine) -> bool:
+    def _fits(self, model: ManagedModel) -> bool:
         has_place = not self.limits.max_models or len(self._loaded()) < self.limits.max_models
-        return has_place and self._used_bytes() + engine.needed_bytes <= self.limits.memory_bytes
+        return has_place and self._used_bytes() + model.needed_bytes <= self.limits.memory_bytes
 
-    def _loaded(self) -> list[Engine]:
-        return [e for e in self._engines.values() if e.host]
+    def _loaded(self) -> list[ManagedModel]:
+        return [e for e in self._models.values() if e.host]
 
     def _used_bytes(self) -> int:
         return sum(e.memory_bytes for e in self._loaded())
 
-    def _victim(self, engine: Engine) -> Engine | None:
+    def _victim(self, model: ManagedModel) -> ManagedModel | None:
         """The least recently used of the idle; if all are busy, of those."""
-        others = [e for e in self._loaded() if e is not engine and not e.spec.is_pinned]
+        others = [e for e in self._loaded() if e is not model and not e.spec.is_pinned]
         return min(
             others,
             key=lambda e: (e.host is not None and e.host.is_busy, e.last_used),
             default=None,
         )
 
-    async def _retire(self, engine: Engine) -> None:
+    async def _retire(self, model: ManagedModel) -> None:
         """Unload it once its answers are complete; new requests for it wait for a new load."""
-        await engine.hand_over()
-        engine.is_leaving = True
+        await model.hand_over()
+        model.is_leaving = True
         try:
-            if engine.host:
-                await engine.host.wait_idle()
-                await self._stop(engine, 0)
+            if model.host:
+                await model.host.wait_idle()
+                await self._stop(model, 0)
         except asyncio.CancelledError:
-            engine.is_leaving = False
+            model.is_leaving = False
             raise
 
-    async def _stop(self, engine: Engine, drain_seconds: float) -> None:
-        host = engine.host
+    async def _stop(self, model: ManagedModel, drain_seconds: float) -> None:
+        host = model.host
         if host:
             await host.stop(drain_seconds)
-            logger.info("model unloaded", extra={"model": engine.spec.id})
-        engine.is_leaving = False
+            logger.info("model unloaded", extra={"model": model.spec.id})
+        model.is_leaving = False
 
     # Watching
 
-    def _exited(self, engine: Engine, host: EngineHost) -> None:
+    def _exited(self, model: ManagedModel, host: EngineHost) -> None:
         """Called by the host when its process has ended, whatever the reason."""
-        if engine.host is not host:
+        if model.host is not host:
             return  # it never was ready: whoever loads it hears of it
-        engine.host = None
+        model.host = None
         if host.is_stopping or time.monotonic() - host.started_at > HEALTHY_SECONDS:
-            engine.crashes = 0
+            model.crashes = 0
         if host.is_stopping or self._is_closed:
             return
-        engine.note_failure(EngineRestarting("its process died"))
-        if engine.spec.is_pinned:
-            self._background(self._load_later(engine))
+        model.note_failure(EngineRestarting("its process died"))
+        if model.spec.is_pinned:
+            self._background(self._load_later(model))
 
-    async def _load_later(self, engine: Engine) -> None:
-        while (wait := engine.retry_at - time.monotonic()) > 0:  # noqa: ASYNC110  may wake early
+    async def _load_later(self, model: ManagedModel) -> None:
+        while (wait := model.retry_at - time.monotonic()) > 0:  # noqa: ASYNC110  may wake early
             await asyncio.sleep(wait)
         try:
-            await self.load(engine.spec)
+            await self.load(model.spec)
         except EngineError as error:
-            logger.error("pinned model is not back: %s", error, extra={"model": engine.spec.id})
+            logger.error("pinned model is not back: %s", error, extra={"model": model.spec.id})
 
     async def _watch(self) -> None:
         """Unload what has been idle for too long."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for engine in self._loaded():
-                if self._is_overdue(engine) and engine.host:
-                    await self._stop(engine, 0)
+            for model in self._loaded():
+                if self._is_overdue(model) and model.host:
+                    await self._stop(model, 0)
 
-    def _is_overdue(self, engine: Engine) -> bool:
-        spec, host = engine.spec, engine.host
+    def _is_overdue(self, model: ManagedModel) -> bool:
+        spec, host = model.spec, model.host
         if spec.is_pinned or not spec.idle_timeout or host is None or host.is_busy:
             return False
         return time.monotonic() - host.idle_since > spec.idle_timeout
@@ -359,25 +278,3 @@ class EnginePool:
 
 def _shutting_down() -> EngineStopped:
     return EngineStopped("The service is shutting down.", retry_after=5)
-
-
-def _status(engine: Engine) -> EngineStatus | None:
-    """None for a model that is just not loaded."""
-    host, name = engine.host, engine.spec.id
-    if host is not None:
-        return EngineStatus(
-            model_id=name,
-            state="leaving" if engine.is_leaving or not host.is_open else "ready",
-            load=host.load,
-            memory_bytes=engine.memory_bytes,
-            context_length=host.info.context_length,
-            device=host.info.device,
-            pid=host.pid,
-            crashes=engine.crashes,
-            has_chat_template=host.info.has_chat_template,
-        )
-    if engine.loading is not None:
-        return EngineStatus(model_id=name, state="loading", progress=engine.progress)
-    if engine.crashes:
-        return EngineStatus(model_id=name, state="crashed", crashes=engine.crashes)
-    return None

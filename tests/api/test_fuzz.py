@@ -31,25 +31,51 @@ FIELDS = [
     *("stop_token_ids", "min_tokens", "ignore_eos", "chat_template_kwargs", "tools", "made_up"),
     *("model-name", "max-token", "top-p", "top-k", "system-prompt", "session-id", "device"),
 ]
+
+
+def openais(body):
+    return {name: value for name, value in body.items() if name != "model-name"}
+
+
+words = st.lists(st.sampled_from(["a", "é", "🙂", "<|im_end|>"]), min_size=1).map(" ".join)
 messages = st.lists(
     st.fixed_dictionaries(
-        {"role": st.sampled_from(["user", "system", "assistant", "tool", "robot"])},
-        optional={"content": text | values, "name": values, "tool_calls": values},
+        {"role": st.sampled_from(["user", "system", "assistant", "tool"]), "content": words},
+        optional={"name": values, "tool_calls": values, "made_up": values},
     ),
+    min_size=1,
     max_size=3,
 )
-RIGHT = ("model", "messages", "prompt", "max_tokens")
-# Often enough right to get past the first check. Two tokens at most: the fake never tires.
-plausible = st.fixed_dictionaries(
+fraction = st.floats(0.1, 1)
+# What is right in every dialect at once. Two tokens at most: the fake never tires.
+right = st.fixed_dictionaries(
     {
         "model": st.just("fake"),
-        "messages": messages | values,
-        "prompt": text | st.lists(text, max_size=3) | st.lists(st.integers(0, 9), max_size=3),
+        "model-name": st.just("fake"),
+        "messages": messages,
+        "prompt": words,
         "max_tokens": st.integers(1, 2),
+        "max-token": st.integers(1, 2),
     },
-    optional={name: values for name in FIELDS if name not in RIGHT},
+    optional={
+        **dict.fromkeys(["temperature", "top_p", "min_p", "typical_p", "top-p"], fraction),
+        **dict.fromkeys(["stream", "ignore_eos"], st.booleans()),
+        "top_k": st.integers(0, 2**31 - 1),
+        "seed": st.integers(-(2**63), 2**63 - 1),
+        "logit_bias": st.dictionaries(st.integers(0, 9).map(str), st.floats(-100, 100)),
+        "stop": words | st.lists(words, max_size=3),
+        "stop_token_ids": st.lists(st.integers(0, 2**31 - 1), max_size=3),
+        "chat_template_kwargs": st.dictionaries(text, values, max_size=3),
+        "made_up": values,
+    },
 )
-bodies = st.one_of(values, st.dictionaries(st.sampled_from(FIELDS), values), plausible)
+wrong = st.dictionaries(st.sampled_from(FIELDS), values, max_size=2)
+bodies = st.one_of(
+    values,
+    st.dictionaries(st.sampled_from(FIELDS), values),
+    st.builds(lambda body, faults: {**body, **faults}, right, wrong),
+    st.builds(lambda body, faults: {**body, **faults}, right.map(openais), wrong),
+)
 
 
 async def assert_survives(api, path, body):

@@ -199,7 +199,8 @@ async def test_the_next_request_after_a_failed_stream_is_answered(api):
 async def test_a_reader_who_leaves_cancels_the_request(api, engine_options):
     engine_options(fake_step_seconds=0.02, max_sequences=1)
     before = await api.metric("llmsite_requests_total", model="fake", outcome="cancelled")
-    async with reading(await api.chat("a", stream=True, ignore_eos=True)) as parts:
+    response = await api.chat("a", stream=True, ignore_eos=True)
+    async with reading(response) as parts:
         await anext(parts)
         await anext(parts)
 
@@ -208,4 +209,5 @@ async def test_a_reader_who_leaves_cancels_the_request(api, engine_options):
         return now == before + 1
 
     await eventually(is_cancelled)
+    assert response.streaming  # it was not the garbage collector
     assert texts_of(await events_of(await api.chat("b", stream=True))) == "b "

@@ -339,7 +339,7 @@ def with_child(monkeypatch, tmp_path):
 async def test_a_load_can_be_given_up(start_host, with_child):
     with_child(f"""
         web.sendall({encode(Loading(0.5))!r})
-        while True: web.recv(1000)
+        while web.recv(1000): pass
     """)
     exits, progress = [], asyncio.Queue()
     start = start_host(on_exit=exits.append, on_progress=progress.put_nowait)

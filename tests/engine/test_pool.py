@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from inference.engine import host as host_module
+from inference.engine import managed
 from inference.engine import pool as pool_module
 from inference.engine.config import EngineConfig
 from inference.engine.errors import (
@@ -13,7 +14,8 @@ from inference.engine.errors import (
     ModelLoadFailed,
     OutOfMemory,
 )
-from inference.engine.pool import OVERHEAD_BYTES, EnginePool, ModelSpec, PoolLimits
+from inference.engine.managed import OVERHEAD_BYTES, ModelSpec
+from inference.engine.pool import EnginePool, PoolLimits
 from inference.engine.wire import Loading
 from tests.engine.stand_in import MIB, Clock, World, settle
 
@@ -33,6 +35,7 @@ A, B, C = spec_of("a"), spec_of("b"), spec_of("c")
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(pool_module, "time", clock)
+    monkeypatch.setattr(managed, "time", clock)
     monkeypatch.setattr(host_module, "time", clock)
     return clock
 
@@ -506,7 +509,7 @@ async def test_waiting_after_crashes_in_a_row_doubles(make_pool, world, clock):
         await pool.load(A)
         world.last("a").crash()
         await settle()
-        waits.append(pool._engines["a"].retry_at - clock.now)
+        waits.append(pool._models["a"].retry_at - clock.now)
         clock.now += waits[-1]
 
     assert waits == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
@@ -535,7 +538,7 @@ async def test_a_model_that_fails_for_days_still_waits_a_minute(make_pool, world
             await ask(pool, A)
         clock.now += 60
 
-    assert pool._engines["a"].retry_at == clock.now
+    assert pool._models["a"].retry_at == clock.now
     assert await ask(pool, A) == "Hi"
 
 
