@@ -142,9 +142,9 @@ class LanguageModel(models.Model):
         help_text="Requests computed at once; 0: the server's.",
     )
     batch_tokens = models.PositiveIntegerField(
-        default=512,
-        validators=[MinValueValidator(32), MaxValueValidator(16384)],
-        help_text="Most tokens of one step (one micro-batch).",
+        default=0,
+        validators=[MaxValueValidator(16384)],
+        help_text="Most tokens of one step (one micro-batch); 0: by the device.",
     )
     prefill_chunk_tokens = models.PositiveIntegerField(
         default=0,
@@ -168,6 +168,11 @@ class LanguageModel(models.Model):
     def clean(self) -> None:
         if Alias.objects.filter(name=self.slug).exists():
             raise ValidationError({"slug": f"{self.slug!r} is an alias of another model."})
+        most = self.max_sequences or settings.CONFIG.models.max_concurrent_requests
+        if self.batch_tokens and self.batch_tokens < most:
+            raise ValidationError(
+                {"batch_tokens": f"{self.batch_tokens} tokens are too few for {most} sequences."}
+            )
         if not self.source and not self.file:
             raise ValidationError({"source": "Give a source to fetch from, or a file."})
 

@@ -17,6 +17,7 @@ from inference.engine import (
     EngineStatus,
     Finish,
     InvalidParameter,
+    ModelLoadFailed,
     ModelNotFound,
     ModelSpec,
     Outcome,
@@ -89,6 +90,8 @@ async def find_model(name: str) -> LanguageModel:
     Raises:
         ModelNotFound: there is none, or requests may not use it now.
     """
+    if "\0" in name:  # PostgreSQL refuses to look for it
+        raise ModelNotFound(name)
     model = await LanguageModel.objects.named(name).afirst()
     if model is None or not model.enabled:
         raise ModelNotFound(name)
@@ -183,7 +186,7 @@ def spec(model: LanguageModel) -> ModelSpec:
         **settings.ENGINE_OPTIONS,
     }
     return ModelSpec(
-        config=msgspec.convert(fields, EngineConfig),
+        config=_config(fields),
         size_bytes=model.size_bytes or 0,
         is_pinned=model.pinned,
         idle_timeout=defaults.idle_timeout_seconds if timeout is None else timeout,
@@ -214,6 +217,17 @@ def catalogue() -> list[Offer]:
         )
         for row in LanguageModel.objects.routable()
     ]
+
+
+def _config(fields: dict[str, Any]) -> EngineConfig:
+    """
+    Raises:
+        ModelLoadFailed: the row holds what no engine can be started with.
+    """
+    try:
+        return msgspec.convert(fields, EngineConfig)
+    except msgspec.ValidationError as error:
+        raise ModelLoadFailed(f"{fields['model_id']}: {error}") from None
 
 
 # Loading

@@ -8,7 +8,7 @@ import msgspec
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an engine is told at its start; it travels to the child process.
 
-    0 stands for "choose": the trained context, all cores, as much as fits.
+    0 stands for "choose": the trained context, all cores, what suits the device.
     """
 
     model_id: str
@@ -30,7 +30,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit: int = 0  # bytes the model may take
     max_sequences: int = 10  # requests computed at once
     max_waiting: int = 256  # requests that may wait beyond those
-    batch_tokens: int = 512  # tokens of one step, and of one micro-batch
+    batch_tokens: int = 0  # tokens of one step, and of one micro-batch
     prefill_chunk_tokens: int = 0  # prompt tokens of a step while others decode
 
     fake_step_seconds: float = 0.0
@@ -42,13 +42,14 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
             "memory_limit",
             "threads",
             "max_waiting",
+            "batch_tokens",
             "prefill_chunk_tokens",
         ):
             self._require(field, getattr(self, field) >= 0, "must not be negative")
         self._require("max_sequences", self.max_sequences >= 1, "must be at least 1")
         self._require(
             "batch_tokens",
-            self.batch_tokens >= self.max_sequences,
+            not self.batch_tokens or self.batch_tokens >= self.max_sequences,
             f"must give each of {self.max_sequences} sequences a token",
         )
 
@@ -63,6 +64,7 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     context_length: int
     cache_tokens: int
     max_sequences: int
+    batch_tokens: int
     prefill_chunk_tokens: int
     memory_bytes: int
     has_chat_template: bool

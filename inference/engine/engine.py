@@ -47,7 +47,7 @@ class Engine:
         self.scheduler = Scheduler(
             KvCache(info.cache_tokens),
             max_sequences=info.max_sequences,
-            batch_tokens=config.batch_tokens,
+            batch_tokens=info.batch_tokens,
             prefill_chunk_tokens=info.prefill_chunk_tokens,
         )
         self._seats = threading.BoundedSemaphore(info.max_sequences + config.max_waiting)

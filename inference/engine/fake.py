@@ -14,18 +14,21 @@ from .scheduler import Work
 
 END = 0
 CONTEXT_LENGTH = 4096
+BATCH_TOKENS = 512
 
 
 class FakeBackend:
     def __init__(self, config: EngineConfig) -> None:
         context_length = config.context_length or CONTEXT_LENGTH
         cells = config.cache_tokens or context_length * config.max_sequences
+        batch_tokens = config.batch_tokens or BATCH_TOKENS
         self.config = config
         self.info = EngineInfo(
             context_length=min(context_length, cells),
             cache_tokens=cells,
             max_sequences=config.max_sequences,
-            prefill_chunk_tokens=config.prefill_chunk_tokens or config.batch_tokens,
+            batch_tokens=batch_tokens,
+            prefill_chunk_tokens=config.prefill_chunk_tokens or batch_tokens,
             memory_bytes=2**20,
             has_chat_template=True,
             device="fake",

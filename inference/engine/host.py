@@ -1,6 +1,7 @@
 """One engine process, seen from the web process."""
 
 import asyncio
+import contextvars
 import logging
 import socket
 import subprocess
@@ -125,7 +126,8 @@ class EngineHost:
                 self._writer.close()
                 raise
         self._send(Start(self.config, logger.getEffectiveLevel()))
-        self._reading = asyncio.create_task(self._read())
+        # Not in the context of the request that starts the engine: others follow.
+        self._reading = asyncio.create_task(self._read(), context=contextvars.Context())
 
     # Requests
 

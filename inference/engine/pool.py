@@ -1,6 +1,7 @@
 """All engines of one web process: who is loaded, who has to go, who comes back."""
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
@@ -264,7 +265,7 @@ class EnginePool:
         return time.monotonic() - host.idle_since > spec.idle_timeout
 
     def _background(self, work: Any) -> "asyncio.Task[Any]":
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task

@@ -94,6 +94,7 @@ class StandIn(EngineHost):
                     context_length=4096,
                     cache_tokens=4096,
                     max_sequences=8,
+                    batch_tokens=512,
                     prefill_chunk_tokens=512,
                     memory_bytes=self.world.memory_bytes.get(name, 100 * MIB),
                     has_chat_template=True,

@@ -123,6 +123,12 @@ async def test_a_strong_bias_decides_every_token(host):
     assert finish.reason is FinishReason.LENGTH
 
 
+async def test_a_huge_penalty_window_is_no_longer_than_the_context(host):
+    whole = {"repeat_penalty": 1.5, "temperature": 0.0, "ignore_eos": True}
+    everything = await text(host, repeat_last_n=-1, **whole)
+    assert await text(host, repeat_last_n=2**31 - 1, **whole) == everything
+
+
 async def test_min_tokens_keeps_the_model_from_ending(host):
     ends = dict.fromkeys((END_OF_TEXT, IM_END), 100.0)
     _, early = await ask(host, logit_bias=ends, temperature=0.0)

@@ -74,7 +74,7 @@ async def test_a_source_that_cannot_be_fetched_shows_why(browser, tmp_path):
         ({"source": ""}, "Give a source"),
         ({"source": "https://host/m.gguf", "slug": "no spaces"}, "Use letters, digits"),
         ({"source": "https://host/m.gguf", "tensor_split": "a"}, "Use numbers"),
-        ({"source": "https://host/m.gguf", "batch_tokens": "1"}, "greater than or equal to 32"),
+        ({"source": "https://host/m.gguf", "batch_tokens": "1"}, "too few for 10 sequences"),
     ],
 )
 async def test_bad_input_is_explained_and_nothing_is_saved(browser, fields, problem):

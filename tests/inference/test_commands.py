@@ -2,7 +2,6 @@ import json
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,6 +10,7 @@ from pytest_django import Settings
 from inference import registry
 from inference.management.commands._progress import show_progress
 from inference.models import LanguageModel
+from llmsite.config import Config
 
 from .file_server import FileServer
 from .gguf_maker import make_gguf
@@ -24,11 +24,13 @@ class Terminal(StringIO):
 
 
 @pytest.fixture(autouse=True)
-def configuration(settings: Settings, tmp_path: Path) -> SimpleNamespace:
+def configure(settings: Settings, tmp_path: Path) -> Callable[..., None]:
     settings.MODELS_DIR = tmp_path / "models"
-    models = SimpleNamespace(available_models=[])
-    settings.CONFIG = SimpleNamespace(models=models)
-    return models
+
+    def configure(**model: str) -> None:
+        settings.CONFIG = Config.model_validate({"models": {"available_models": [model]}})
+
+    return configure
 
 
 @pytest.fixture
@@ -117,18 +119,16 @@ class TestPrefetch:
         assert "tiny: fetched" in run("prefetch", "tiny")
 
     def test_the_configured_models_are_registered(
-        self, run: Run, server: FileServer, configuration: SimpleNamespace
+        self, run: Run, server: FileServer, configure: Callable[..., None]
     ) -> None:
-        model = SimpleNamespace(id="mine", name="", context_length=0, source=server.url())
-        configuration.available_models = [model]
+        configure(id="mine", source=server.url())
         run("prefetch")
         assert [row.slug for row in LanguageModel.objects.routable()] == ["mine"]
 
     def test_a_bad_configured_model_is_named(
-        self, run: Run, configuration: SimpleNamespace
+        self, run: Run, configure: Callable[..., None]
     ) -> None:
-        model = SimpleNamespace(id="a b", name="", context_length=0, source="")
-        configuration.available_models = [model]
+        configure(id="a b")
         with pytest.raises(CommandError, match=r"models\.available_models: a b: slug"):
             run("prefetch")
 
@@ -157,7 +157,7 @@ class TestAddModel:
         row = registry.get("b")
         assert (row.slug, row.name, row.pinned, row.device) == ("smol", "Smol", True, "cpu")
         assert (row.context_length, row.idle_timeout_seconds) == (4096, 1.5)
-        assert (row.batch_tokens, row.gpu_layers) == (512, -1)
+        assert (row.batch_tokens, row.gpu_layers) == (0, -1)
 
     def test_a_bad_option_is_told(self, run: Run) -> None:
         with pytest.raises(CommandError, match="m: batch_tokens: "):

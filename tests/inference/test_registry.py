@@ -116,9 +116,9 @@ class TestAdd:
 
     def test_every_bad_value_is_named(self) -> None:
         with pytest.raises(registry.InvalidModel) as caught:
-            registry.add(HUB, slug="a b", batch_tokens=1, device="tpu")
+            registry.add(HUB, slug="a b", main_gpu=-1, device="tpu")
         assert str(caught.value).startswith("a b: ")
-        assert all(column in str(caught.value) for column in ("slug", "batch_tokens", "device"))
+        assert all(column in str(caught.value) for column in ("slug", "main_gpu", "device"))
 
     @pytest.mark.parametrize("alias", ["a b", "other"])
     def test_a_bad_alias_leaves_no_row(self, alias: str) -> None:

@@ -14,13 +14,19 @@ from ..scheduler import Work
 from ..template import CHATML, ChatTemplate
 from .batch import Batch
 from .library import llama
-from .loading import gpu, load_model, make_context, memory_bytes, uses_gpu
-from .sampler import make_sampler
+from .loading import (
+    batch_tokens,
+    gpu,
+    load_model,
+    make_context,
+    memory_bytes,
+    prefill_chunk_tokens,
+    uses_gpu,
+)
+from .sampler import make_sampler, penalty_window
 from .vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
-
-CPU_PREFILL_CHUNK_TOKENS = 128
 
 
 class LlamaBackend:
@@ -32,7 +38,7 @@ class LlamaBackend:
         self._model = load_model(config, on_progress)
         self._context, context_length = make_context(config, self._model)
         self._memory = llama.llama_get_memory(self._context)
-        self._batch = Batch(config.batch_tokens)
+        self._batch = Batch(batch_tokens(config))
         self._vocabulary = vocabulary = Vocabulary(self._model)
         self.is_end, self.piece = vocabulary.is_end, vocabulary.piece
         self.tokenize = vocabulary.tokenize
@@ -43,17 +49,14 @@ class LlamaBackend:
             context_length=context_length,
             cache_tokens=cells,
             max_sequences=config.max_sequences,
-            prefill_chunk_tokens=config.prefill_chunk_tokens or self._automatic_chunk(),
+            batch_tokens=batch_tokens(config),
+            prefill_chunk_tokens=prefill_chunk_tokens(config),
             memory_bytes=memory_bytes(config, self._model, cells),
             has_chat_template=bool(source),
             device=(gpu() or "") if uses_gpu(config) else "cpu",
             build=f"llama-cpp-python {llama.__version__}",
             load_seconds=time.monotonic() - started,
         )
-
-    def _automatic_chunk(self) -> int:
-        """A GPU's step hardly grows with the chunk, a CPU's grows in proportion."""
-        return self.config.batch_tokens if uses_gpu(self.config) else CPU_PREFILL_CHUNK_TOKENS
 
     def has_token(self, token: int) -> bool:
         return 0 <= token < self._vocabulary.size
@@ -76,7 +79,7 @@ class LlamaBackend:
             return  # it has been here before: its penalties and its dice go on
         params, context_length = sequence.request.params, self.info.context_length
         sequence.sampler = make_sampler(params, self._vocabulary.size, context_length)
-        last = params.repeat_last_n if params.repeat_last_n >= 0 else context_length
+        last = penalty_window(params, context_length)
         for token in sequence.prompt_tokens[-last:] if last else []:
             llama.llama_sampler_accept(sequence.sampler, token)
 

@@ -30,6 +30,11 @@ ALL_LAYERS = 999
 GPU_KINDS = {b"CUDA": "cuda", b"MTL": "metal", b"Metal": "metal"}  # as the system info names them
 AUTO_CACHE_TOKENS = 32768  # cells of an automatic cache, unless one request needs more
 LEAST_CACHE_TOKENS = 512
+# A GPU's step hardly grows with its tokens. A CPU's grows in proportion: measured from
+# 128 on, more tokens bring no more speed, only a longer wait for whoever decodes or cancels.
+GPU_BATCH_TOKENS = 512
+CPU_BATCH_TOKENS = 128
+CPU_PREFILL_CHUNK_TOKENS = 64
 OVERHEAD_BYTES = 256 * 2**20  # compute buffers and the like, a guess
 
 
@@ -43,6 +48,18 @@ def gpu() -> str | None:
 
 def uses_gpu(config: EngineConfig) -> bool:
     return config.device != "cpu" and config.gpu_layers != 0 and gpu() is not None
+
+
+def batch_tokens(config: EngineConfig) -> int:
+    """Tokens of one step."""
+    automatic = GPU_BATCH_TOKENS if uses_gpu(config) else CPU_BATCH_TOKENS
+    return config.batch_tokens or max(automatic, config.max_sequences)
+
+
+def prefill_chunk_tokens(config: EngineConfig) -> int:
+    """Prompt tokens of a step while others decode."""
+    automatic = batch_tokens(config) if uses_gpu(config) else CPU_PREFILL_CHUNK_TOKENS
+    return config.prefill_chunk_tokens or automatic
 
 
 def load_model(config: EngineConfig, on_progress: Callable[[float], None]) -> Any:
@@ -145,7 +162,7 @@ def _cell_bytes(config: EngineConfig, model: Any) -> float:
 def _context_params(config: EngineConfig, cells: int) -> Any:
     params = llama.llama_context_default_params()
     params.n_ctx = cells
-    params.n_batch = params.n_ubatch = config.batch_tokens
+    params.n_batch = params.n_ubatch = batch_tokens(config)
     params.n_seq_max = params.n_outputs_max = config.max_sequences
     if config.threads:
         params.n_threads = params.n_threads_batch = config.threads

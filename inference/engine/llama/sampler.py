@@ -16,6 +16,12 @@ def make_sampler(params: SamplingParams, num_vocab: int, context_length: int) ->
     return chain
 
 
+def penalty_window(params: SamplingParams, context_length: int) -> int:
+    """Tokens that the penalties look back on: no more than there can be, since they cost memory."""
+    last = params.repeat_last_n
+    return min(last, context_length) if last >= 0 else context_length
+
+
 def _links(params: SamplingParams, num_vocab: int, context_length: int) -> Iterator[Any]:
     if params.logit_bias:
         biases = (llama.llama_logit_bias * len(params.logit_bias))(*params.logit_bias.items())
@@ -23,7 +29,7 @@ def _links(params: SamplingParams, num_vocab: int, context_length: int) -> Itera
     if params.repeat_penalty != 1 or params.frequency_penalty or params.presence_penalty:
         yield llama.llama_sampler_init_penalties(
             num_vocab,
-            params.repeat_last_n if params.repeat_last_n >= 0 else context_length,
+            penalty_window(params, context_length),
             params.repeat_penalty,
             params.frequency_penalty,
             params.presence_penalty,

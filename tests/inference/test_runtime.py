@@ -1,0 +1,36 @@
+"""The door to the engine."""
+
+import pytest
+
+from inference import runtime
+from inference.models import LanguageModel
+from inference.runtime import ModelNotFound
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("name", ["nobody", "a\0b", ""])
+async def test_a_name_that_nothing_has_is_not_found(name):
+    with pytest.raises(ModelNotFound):
+        await runtime.find_model(name)
+
+
+async def test_a_disabled_model_is_not_found(fake_row):
+    await LanguageModel.objects.aupdate(enabled=False)
+    with pytest.raises(ModelNotFound):
+        await runtime.find_model("fake")
+
+
+async def test_a_row_becomes_what_the_engine_is_told(fake_row, settings):
+    fake_row.tensor_split, fake_row.device, fake_row.pinned = "3,1", "cuda", True
+    spec = runtime.spec(fake_row)
+    assert spec.config.tensor_split == (3.0, 1.0)
+    assert (spec.config.device, spec.config.model_id) == ("cuda", "fake")
+    assert spec.is_pinned
+    assert spec.idle_timeout == settings.CONFIG.models.idle_timeout_seconds
+
+
+async def test_a_row_that_no_engine_can_run_is_a_clear_refusal(fake_row):
+    fake_row.batch_tokens = 1  # past the form, and past full_clean
+    with pytest.raises(runtime.EngineError, match="batch_tokens must give each of 10 sequences"):
+        runtime.spec(fake_row)

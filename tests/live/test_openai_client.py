@@ -1,0 +1,185 @@
+"""The official client, against a running service."""
+
+import asyncio
+
+import openai
+import pytest
+
+from .server import eventually
+
+USER = [{"role": "user", "content": "a b c"}]
+
+
+@pytest.fixture
+def client(server):
+    with server.client() as client:
+        yield client
+
+
+def say(content):
+    return [{"role": "user", "content": content}]
+
+
+def test_a_chat_is_answered(client):
+    answer = client.chat.completions.create(model="fake", messages=USER)
+    assert answer.choices[0].message.content == "a b c "
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage.total_tokens == 7
+    assert answer._request_id.startswith("req_")
+
+
+def test_a_chat_is_streamed(client):
+    with client.chat.completions.create(
+        model="fake", messages=USER, stream=True, stream_options={"include_usage": True}
+    ) as stream:
+        first, *chunks, usage = stream
+    assert first.choices[0].delta.role == "assistant"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "a b c "
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert usage.usage.completion_tokens == 4
+
+
+def test_the_clients_own_stream_helper_puts_the_answer_together(client):
+    with client.chat.completions.stream(model="fake", messages=USER) as stream:
+        completion = stream.get_final_completion()
+    assert completion.choices[0].message.content == "a b c "
+
+
+def test_a_text_is_completed(client):
+    answer = client.completions.create(model="fake", prompt=["a b", "c"])
+    assert [choice.text for choice in answer.choices] == ["a b ", "c "]
+
+
+def test_a_text_completion_is_streamed(client):
+    with client.completions.create(model="fake", prompt="a b", stream=True) as stream:
+        assert "".join(chunk.choices[0].text for chunk in stream) == "a b "
+
+
+def test_models_are_listed_and_found(client):
+    assert [model.id for model in client.models.list()] == ["fake"]
+    assert client.models.retrieve("fake").owned_by == "llmsite"
+
+
+async def test_the_async_client_does_the_same(server):
+    async with server.async_client() as client:
+        answer = await client.chat.completions.create(model="fake", messages=USER)
+        assert answer.choices[0].message.content == "a b c "
+        stream = await client.chat.completions.create(model="fake", messages=USER, stream=True)
+        texts = [chunk.choices[0].delta.content or "" async for chunk in stream]
+        assert "".join(texts) == "a b c "
+        assert [model.id async for model in client.models.list()] == ["fake"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("error", "code", "fields"),
+    [
+        (openai.NotFoundError, "model_not_found", {"model": "gpt-4o"}),
+        (openai.BadRequestError, "invalid_request_error", {"temperature": 9}),
+        (openai.BadRequestError, "unsupported_parameter", {"n": 2}),
+        (openai.BadRequestError, "context_length_exceeded", {"messages": say("a " * 5000)}),
+    ],
+)
+def test_a_refusal_is_the_clients_exception(client, stream, error, code, fields):
+    with pytest.raises(error) as caught:
+        client.chat.completions.create(
+            **{"model": "fake", "messages": USER, "stream": stream, **fields}
+        )
+    assert caught.value.code == code
+    assert caught.value.param in ("model", "temperature", "n", "messages")
+
+
+def test_an_unknown_path_is_the_clients_not_found(client):
+    with pytest.raises(openai.NotFoundError):
+        client.embeddings.create(model="fake", input="a")
+
+
+def test_a_step_that_fails_is_the_clients_server_error(client):
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(model="fake", messages=say("fail"))
+    assert (caught.value.status_code, caught.value.code) == (500, "engine_error")
+
+
+def test_an_error_within_a_stream_is_raised_from_it(client):
+    stream = client.chat.completions.create(model="fake", messages=say("a fail"), stream=True)
+    with pytest.raises(openai.APIError) as caught, stream:
+        list(stream)
+    assert caught.value.code == "engine_error"
+
+
+def test_a_full_queue_is_the_clients_rate_limit_error(make_server):
+    one_at_a_time = {"MAX_CONCURRENT_REQUESTS": "1", "MAX_WAITING_REQUESTS": "0"}
+    server = make_server(**{f"LLMSITE_MODELS__{k}": v for k, v in one_at_a_time.items()}).start()
+    with (
+        server.client() as client,
+        client.completions.create(model="fake", prompt="a " * 2000, stream=True) as stream,
+    ):
+        next(stream)
+        with pytest.raises(openai.RateLimitError) as caught:
+            client.completions.create(model="fake", prompt="b")
+    assert caught.value.code == "rate_limit_exceeded"
+    assert int(caught.value.response.headers["retry-after"]) >= 1
+
+
+def test_keys_are_asked_for(make_server):
+    key = "a-key-of-this-test"
+    security = {"ENABLE_AUTH": "true", "API_KEYS": f'["{key}"]'}
+    server = make_server(**{f"LLMSITE_SECURITY__{k}": v for k, v in security.items()}).start()
+    with server.client(api_key="wrong") as client, pytest.raises(openai.AuthenticationError):
+        client.models.list()
+    with server.client(api_key=key) as client:
+        answer = client.chat.completions.with_raw_response.create(model="fake", messages=USER)
+    assert answer.headers["x-ratelimit-remaining-requests"] == "59"
+
+
+async def test_eight_streams_progress_together(server):
+    """Every stream begins before any ends, and none gets far ahead."""
+    arrivals = []
+
+    async def read(client, index):
+        stream = await client.completions.create(model="fake", prompt=f"{index} " * 50, stream=True)
+        async for chunk in stream:
+            arrivals.extend([index] * len(chunk.choices[0].text.split()))
+
+    async with server.async_client() as client:
+        await asyncio.gather(*(read(client, index) for index in range(8)))
+    firsts = [arrivals.index(index) for index in range(8)]
+    lasts = [len(arrivals) - 1 - arrivals[::-1].index(index) for index in range(8)]
+    assert len(arrivals) == 8 * 50
+    assert max(firsts) < min(lasts)
+    assert set(arrivals[150:250]) == set(range(8))
+
+
+def cancelled(server):
+    return server.metric("llmsite_requests_total", model="fake", outcome="cancelled")
+
+
+def test_a_client_that_leaves_mid_stream_frees_its_place(client, server):
+    before = cancelled(server)
+    with client.completions.create(model="fake", prompt="a " * 2000, stream=True) as stream:
+        assert next(stream).choices[0].text == "a "
+        assert server.metric("llmsite_requests_running") == 1
+    eventually(lambda: cancelled(server) == before + 1, "the request is cancelled")
+    eventually(server.is_idle, "nothing runs")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_mid_prefill_frees_its_place(server, stream):
+    before = cancelled(server)
+    with server.client(timeout=0.3) as impatient, pytest.raises(openai.APITimeoutError):
+        list(impatient.completions.create(model="fake", prompt="a " * 4000, stream=stream))
+    eventually(lambda: cancelled(server) == before + 1, "the request is cancelled")
+    eventually(server.is_idle, "nothing runs")
+    assert server.metric("llmsite_kv_cache_cells_used") == 0
+
+
+def test_a_client_that_leaves_the_queue_is_forgotten(client, server):
+    before = cancelled(server)
+    streams = [
+        client.completions.create(model="fake", prompt="a " * 2000, stream=True) for _ in range(12)
+    ]
+    eventually(lambda: server.metric("llmsite_requests_waiting") == 2, "two wait")
+    for stream in reversed(streams):
+        stream.close()
+    eventually(lambda: cancelled(server) == before + 12, "all are cancelled")
+    eventually(server.is_idle, "nothing runs")

@@ -1,0 +1,111 @@
+"""The default model behind the whole service."""
+
+import asyncio
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.model
+
+QUESTION = [
+    {"role": "system", "content": "You answer in one sentence."},
+    {"role": "user", "content": "Why is the sky blue?"},
+]
+
+
+@pytest.fixture
+def client(real_server):
+    with real_server.client(timeout=60) as client:
+        yield client
+
+
+def text_of(answer):
+    return answer.choices[0].message.content
+
+
+def test_whole_and_streamed_a_greedy_answer_is_the_same(client):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 0, "max_tokens": 8}
+    whole = client.chat.completions.create(**asked)
+    with client.chat.completions.create(**asked, stream=True) as stream:
+        streamed = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+    assert text_of(whole) == streamed
+    assert "sky" in streamed.lower()
+    assert whole.usage.completion_tokens == 8
+    assert whole.usage.prompt_tokens > 20
+
+
+def test_the_same_seed_writes_the_same_text_and_another_does_not(client):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 1.5, "max_tokens": 8}
+    texts = [text_of(client.chat.completions.create(**asked, seed=seed)) for seed in (7, 7, 8)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+async def test_requests_at_the_same_time_get_answers_of_their_own(real_server):
+    topics = ["cats", "rivers", "music", "bread"]
+
+    async def ask(client, topic):
+        answer = await client.chat.completions.create(
+            model="smollm2",
+            messages=[{"role": "user", "content": f"Write about {topic}."}],
+            temperature=0,
+            max_tokens=12,
+        )
+        return text_of(answer)
+
+    async with real_server.async_client(timeout=60) as client:
+        texts = await asyncio.gather(*(ask(client, topic) for topic in topics))
+    assert len(set(texts)) == len(topics)
+    mentioned = [topic[:4] in text.lower() for topic, text in zip(topics, texts, strict=True)]
+    assert sum(mentioned) >= 3
+
+
+def test_a_stop_string_and_a_stop_token_end_it(client):
+    asked = {"model": "smollm2", "prompt": "1 2 3 4 5", "temperature": 0, "max_tokens": 12}
+    [full] = client.completions.create(**asked).choices
+    word = full.text.split()[1]
+    [cut] = client.completions.create(**asked, stop=word).choices
+    assert word not in cut.text
+    assert full.text.startswith(cut.text)
+    assert cut.finish_reason == "stop"
+
+
+ODD_PROMPTS = [
+    *("<|im_start|>", "<|endoftext|><|im_start|><|im_end|>" * 5),
+    *("\0", "a\0b", "\ufffd\u202e\x1b", "\U0001f642" * 5, " ", ""),
+    *([0], [0, 1, 2], [49151], [49152], [2**31 - 1], [[0], [49152]]),
+]
+EXTREMES = [
+    {"logit_bias": {"49151": 100, "49152": 100, str(2**31 - 1): -100}},
+    {"stop_token_ids": [49152, 2**31 - 1]},
+    {"top_k": 2**31 - 1, "temperature": 2, "min_p": 1},
+    {"repeat_last_n": -1, "presence_penalty": 2, "frequency_penalty": -2},
+    {"temperature": 1e-300, "top_p": 1e-300, "typical_p": 1e-300, "seed": 2**63 - 1},
+]
+ODD_CHATS = [
+    {"chat_template_kwargs": {"messages": [], "tools": 1, "bos_token": "x" * 1000}},
+    {"messages": [{"role": "tool", "content": "x"}]},
+    {"messages": [{"role": "assistant", "content": "x"}]},
+    {"messages": [{"role": "user", "content": ""}]},
+]
+
+
+async def test_nothing_that_may_be_asked_harms_it(real_server):
+    """All at once; the answers do not matter, but that there are some."""
+    prompts = [{"prompt": prompt} for prompt in ODD_PROMPTS]
+    prompts += [{"prompt": "a b c", **fields} for fields in EXTREMES]
+    async with httpx.AsyncClient(base_url=real_server.url, timeout=90) as client:
+
+        async def ask(path, fields):
+            asked = {"model": "smollm2", "messages": QUESTION, "max_tokens": 1, **fields}
+            response = await client.post(path, json=asked)
+            assert response.status_code in (200, 400), (fields, response.text)
+
+        await asyncio.gather(
+            *(ask("/v1/completions", fields) for fields in prompts),
+            *(ask("/v1/chat/completions", fields) for fields in ODD_CHATS),
+        )
+    with real_server.client() as client:
+        answer = client.completions.create(model="smollm2", prompt="a", max_tokens=1)
+    assert answer.usage.completion_tokens == 1
+    assert len(real_server.log_lines(event="model loaded")) == 1
+    assert real_server.log_lines(event="engine died") == []
