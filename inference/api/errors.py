@@ -56,19 +56,20 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     answer = exception_handler(error, context)
     if answer is not None:
         answer.data = _api_envelope(error)
-        return answer
-    status, body = failure(error)
-    response = Response(body, status=status)
-    if status in RETRIABLE:
+    else:
+        status, body = failure(error)
+        answer = Response(body, status=status)
+    if answer.status_code in RETRIABLE and "Retry-After" not in answer:
         seconds = getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
-        response["Retry-After"] = str(math.ceil(seconds))
-    return response
+        answer["Retry-After"] = str(math.ceil(seconds))
+    return answer
 
 
 def _api_envelope(error: Exception) -> dict[str, Any]:
     match error:
         case ApiError():
-            return envelope(error.message, INVALID, error.default_code, error.param)
+            kind = SERVER if error.status_code >= 500 else INVALID
+            return envelope(error.message, kind, error.default_code, error.param)
         case exceptions.AuthenticationFailed() | exceptions.NotAuthenticated():
             return envelope(str(error.detail), "authentication_error", "invalid_api_key")
         case exceptions.PermissionDenied() | PermissionDenied():

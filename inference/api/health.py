@@ -5,7 +5,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from django.core.cache import cache
 from django.db import DatabaseError
+from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -41,6 +43,11 @@ class ReadinessView(ProbeView):
         except DatabaseError as error:
             logger.error("the database does not answer: %s", error)
             return self._unready("the database does not answer")
+        try:
+            await cache.aget("readiness")
+        except RedisError as error:
+            logger.error("the cache does not answer: %s", error)
+            return self._unready("the cache does not answer")
         if not num_models:
             return self._unready("no model is enabled and fetched")
         return Response({"status": "ready", "models_available": num_models, "timestamp": now()})

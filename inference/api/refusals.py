@@ -29,6 +29,11 @@ class RequestTooLarge(ApiError):
     default_code = "request_too_large"
 
 
+class CacheUnavailable(ApiError):
+    status_code = 503
+    default_code = "cache_unavailable"
+
+
 class NoSuchPath(ApiError):
     status_code = 404
     default_code = "not_found"

@@ -1,12 +1,19 @@
 """Requests a minute, for each key and for each address."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django_ratelimit.core import get_usage
+from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from .refusals import CacheUnavailable
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,19 @@ class RequestsPerMinute(BaseThrottle):
 
     allowance: Allowance
 
-    def allow_request(self, request: Request, view: Any) -> bool:
+    async def allow_request(  # type: ignore[override]  # adrf awaits it
+        self, request: Request, view: Any
+    ) -> bool:
         limit = settings.CONFIG.rate_limit_per_minute
         if not limit:
             return True
+        try:
+            return await sync_to_async(self._allow)(request, view, limit)
+        except RedisError as error:  # not open because nobody counts
+            logger.error("the cache does not answer: %s", error)
+            raise CacheUnavailable("Requests cannot be counted now; try again later.") from None
+
+    def _allow(self, request: Request, view: Any, limit: int) -> bool:
         address = request.META.get("REMOTE_ADDR", "")
         for group, who in (("key", str(request.user.pk)), ("address", address)):
             usage = _count(request, group, who, limit)
