@@ -1,7 +1,10 @@
 """GET /v1/models and what requests may name."""
 
+import asyncio
+
 import pytest
 
+from inference import runtime
 from inference.models import LanguageModel
 
 pytestmark = pytest.mark.usefixtures("fake_engines")
@@ -137,3 +140,18 @@ class TestUnknownPaths:
 
     async def test_head_answers_as_get_does(self, api):
         assert (await api.request("HEAD", "/v1/models")).status_code == 200
+
+
+async def test_two_models_take_turns_where_only_one_fits(api, fake_model, configure):
+    configure(models={"max_loaded_models": 1})
+    await add("other")
+
+    async def text_of(model, prompt):
+        return (await api.complete(prompt, model=model)).json()["choices"][0]["text"]
+
+    one_by_one = [await text_of(model, "a b") for model in ("fake", "other") * 2]
+    assert one_by_one == ["a b "] * 4
+    mixed = (text_of(model, f"x{i}") for i, model in enumerate(["fake", "other"] * 8))
+    together = await asyncio.gather(*mixed)
+    assert together == [f"x{i} " for i in range(16)]
+    assert len(runtime.status()) == 1
