@@ -4,8 +4,9 @@ import logging
 import math
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import bad_request as html_bad_request
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -86,3 +87,16 @@ def _api_envelope(error: Exception) -> dict[str, Any]:
 def message_of(body: Any) -> str:
     """The sentence of an envelope, for dialects that carry no more."""
     return str(body["error"]["message"])
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400: what Django refuses before any view. Programs get an envelope."""
+    if "text/html" in request.headers.get("accept", ""):
+        return html_bad_request(request, exception)
+    return JsonResponse(envelope(_reason(exception), INVALID, "invalid_request_error"), status=400)
+
+
+def _reason(exception: Exception) -> str:
+    if isinstance(exception, DisallowedHost):
+        return "The request names a host that is not in server.allowed_hosts."
+    return "The request cannot be used."

@@ -19,7 +19,7 @@ from .errors import (
     OutOfMemory,
 )
 from .host import EngineHost
-from .managed import EngineStatus, ManagedModel, ModelSpec
+from .managed import LONGEST_BACKOFF_SECONDS, EngineStatus, ManagedModel, ModelSpec
 from .stream import Outcome, TokenStream
 
 logger = logging.getLogger(__name__)
@@ -240,15 +240,19 @@ class EnginePool:
             return
         model.note_failure(EngineRestarting("its process died"))
         if model.spec.is_pinned:
-            self._background(self._load_later(model))
+            self._background(self._bring_back(model))
 
-    async def _load_later(self, model: ManagedModel) -> None:
-        while (wait := model.retry_at - time.monotonic()) > 0:  # noqa: ASYNC110  may wake early
-            await asyncio.sleep(wait)
-        try:
-            await self.load(model.spec)
-        except EngineError as error:
-            logger.error("pinned model is not back: %s", error, extra={"model": model.spec.id})
+    async def _bring_back(self, model: ManagedModel) -> None:
+        """A pinned model, however many tries it takes."""
+        while model.spec.is_pinned and model.host is None:
+            while (wait := model.retry_at - time.monotonic()) > 0:  # noqa: ASYNC110  may wake early
+                await asyncio.sleep(wait)
+            try:
+                await self.load(model.spec)
+            except EngineError as error:
+                logger.error("pinned model is not back: %s", error, extra={"model": model.spec.id})
+                if model.retry_at <= time.monotonic():  # no fault of its own: there is no room
+                    await asyncio.sleep(LONGEST_BACKOFF_SECONDS)
 
     async def _watch(self) -> None:
         """Unload what has been idle for too long."""

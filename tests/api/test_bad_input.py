@@ -263,3 +263,15 @@ async def test_numbers_may_be_written_as_json_allows(api, fake_model):
 async def test_the_last_of_two_equal_keys_counts(api, fake_model):
     body = b'{"model": "nope", "model": "fake", "prompt": "a"}'
     assert (await api.send(TEXT, body)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/chat/completions", "/health"])
+async def test_a_host_that_is_not_ours_is_refused_in_words(api, path):
+    response = await api.get(path, host="evil.example")
+    assert response.status_code == 400
+    assert "server.allowed_hosts" in response.json()["error"]["message"]
+
+
+async def test_a_browser_with_a_host_that_is_not_ours_gets_a_page(api):
+    response = await api.get("/", host="evil.example", accept="text/html")
+    assert (response.status_code, response["content-type"]) == (400, "text/html; charset=utf-8")

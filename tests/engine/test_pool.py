@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import msgspec
 import pytest
@@ -597,6 +598,21 @@ async def test_a_pinned_model_that_does_not_come_back_is_logged(make_pool, world
     await settle()
 
     assert "pinned model is not back: the file is broken" in caplog.text
+
+
+async def test_a_pinned_model_is_tried_until_it_is_back(make_pool, world, clock, monkeypatch):
+    monkeypatch.setattr(clock, "monotonic", time.monotonic)
+    pool = make_pool()
+    await pool.load(spec_of("a", is_pinned=True))
+    world.failures["a"] = [BROKEN]
+
+    world.last("a").crash()
+    async with asyncio.timeout(20):
+        while len(world.loads) < 3:  # noqa: ASYNC110  the pool waits a second
+            await asyncio.sleep(0.01)
+    await settle()
+
+    assert states(pool) == {"a": "ready"}
 
 
 # What the device says
