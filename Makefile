@@ -21,6 +21,8 @@ ifneq ($(DEVICE),auto)
 export LLMSITE_MODELS__DEFAULT_DEVICE = $(DEVICE)
 endif
 
+PIN := $(shell sed -n 's/^\(llama-cpp-python==[0-9.]*\).*/\1/p' requirements.lock)
+
 .PHONY: serve test check format lock clean
 
 serve: $(VENV)/runtime
@@ -54,9 +56,12 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "llmsite needs Python 3.11 or newer, not " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 
-$(LLAMA): | $(VENV)/bin/python
-	@DEVICE=$(DEVICE) BIN=$(BIN) sh scripts/install-llama.sh
-	@rm -f $(VENV)/llama-* && touch $@
+# Compiled anew, for the same device, only when the pin has changed.
+$(LLAMA): requirements.lock | $(VENV)/bin/python
+	@if ! grep -qsxF '$(PIN)' $@; then \
+		DEVICE=$(LLAMA:$(VENV)/llama-%=%) BIN=$(BIN) sh scripts/install-llama.sh && \
+		rm -f $(VENV)/llama-* && echo '$(PIN)' >$@; fi
+	@touch $@
 
 $(VENV)/runtime: $(LLAMA) requirements.lock
 	@echo "Installing what llmsite runs on."

@@ -4,10 +4,11 @@ import hmac
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 REJECTED = "invalid_api_key"
@@ -44,6 +45,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, None]:
         if not settings.CONFIG.security.enable_auth:
+            _refuse_other_sites(request)
             return LOCAL, None
         key = _given_key(request)
         if not key:
@@ -58,6 +60,17 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Without keys, being on this machine is all that counts, and every page that the
+    browser here shows is: one of another site must not spend our time, or read answers.
+    """
+    origin = request.headers.get("origin")
+    if origin and urlsplit(origin).netloc != request.get_host():
+        raise PermissionDenied(
+            f"A page of {origin} may not use this service without security.enable_auth."
+        )
 
 
 def _given_key(request: Request) -> bytes:

@@ -65,7 +65,8 @@ class LanguageModelAdmin(ModelAdmin):
     form = LanguageModelForm
     inlines = [AliasInline]
     list_display = [
-        *("slug", "name", "state", "quantization", "size", "context", "enabled", "pinned"),
+        *("slug", "name", "state", "quantization", "size", "context", "has_template"),
+        *("enabled", "pinned"),
     ]
     list_filter = ["enabled", "pinned", "architecture"]
     search_fields = ["slug", "name", "source", "aliases__name"]
@@ -125,6 +126,11 @@ class LanguageModelAdmin(ModelAdmin):
         loaded = engine.context_length if engine else 0
         return loaded or row.context_length or row.trained_context
 
+    @display(description="Template", boolean=True)
+    def has_template(self, row: LanguageModel) -> bool:
+        """Without one, chats use ChatML, which may not suit the model."""
+        return bool(row.chat_template)
+
     @display(description="Chat template")
     def template(self, row: LanguageModel) -> str:
         if not row.file:
@@ -133,12 +139,12 @@ class LanguageModelAdmin(ModelAdmin):
 
     # Actions
 
-    @admin.action(description="Fetch the file")
+    @admin.action(description="Fetch the file", permissions=["change"])
     def fetch(self, request: HttpRequest, rows: QuerySet[LanguageModel]) -> None:
         for row in rows:
             self._fetch(request, row)
 
-    @admin.action(description="Load into memory")
+    @admin.action(description="Load into memory", permissions=["change"])
     def load(self, request: HttpRequest, rows: QuerySet[LanguageModel]) -> None:
         for row in rows:
             if not row.file:
@@ -147,7 +153,7 @@ class LanguageModelAdmin(ModelAdmin):
             async_to_sync(runtime.start_loading)(row)
             self.message_user(request, f"{row} is being loaded.")
 
-    @admin.action(description="Unload when its answers are complete")
+    @admin.action(description="Unload when its answers are complete", permissions=["change"])
     def unload(self, request: HttpRequest, rows: QuerySet[LanguageModel]) -> None:
         for row in rows:
             if row.slug not in runtime.status():
@@ -163,6 +169,7 @@ class LanguageModelAdmin(ModelAdmin):
             if "sha256" not in form.changed_data:
                 obj.sha256 = ""
         super().save_model(request, obj, form, change)
+        async_to_sync(runtime.heed)(obj, form.initial.get("slug") or obj.slug)
         if not obj.file and obj.enabled:
             self._fetch(request, obj)
         elif obj.file and not obj.chat_template:

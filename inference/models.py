@@ -173,6 +173,11 @@ class LanguageModel(models.Model):
             raise ValidationError(
                 {"batch_tokens": f"{self.batch_tokens} tokens are too few for {most} sequences."}
             )
+        is_quantized = self.kv_cache_type in (CacheType.Q8_0, CacheType.Q4_0)
+        if is_quantized and self.flash_attention == FlashAttention.OFF:
+            raise ValidationError(
+                {"flash_attention": f"A KV cache of {self.kv_cache_type} needs flash attention."}
+            )
         if not self.source and not self.file:
             raise ValidationError({"source": "Give a source to fetch from, or a file."})
 

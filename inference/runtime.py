@@ -48,6 +48,7 @@ __all__ = [
     "find_model",
     "gauges",
     "generate",
+    "heed",
     "load",
     "load_pinned",
     "shutdown",
@@ -168,6 +169,7 @@ def spec(model: LanguageModel) -> ModelSpec:
     fields = {
         "model_id": model.slug,
         "path": str(model.path),
+        "sha256": model.sha256,
         "backend": settings.ENGINE_BACKEND,
         "state_dir": str(settings.DATA_DIR),
         "device": device,
@@ -256,6 +258,14 @@ async def start_unloading(slug: str) -> None:
     _in_background(unload(slug))
 
 
+async def heed(model: LanguageModel, old_slug: str) -> None:
+    """A row was saved: what it does not offer any more leaves, after its answers."""
+    if old_slug != model.slug or not model.enabled:
+        await start_unloading(old_slug)
+    elif _pool is not None and model.file:
+        _pool.update(spec(model))
+
+
 async def load_pinned() -> None:
     """Start to load every pinned model."""
     async for model in LanguageModel.objects.routable().filter(pinned=True):
@@ -291,8 +301,9 @@ def gauges() -> dict[str, metrics.Gauges]:
 
 
 async def shutdown() -> None:
-    """Drain the answers under way, and leave no engine behind."""
-    global _pool
+    """Drain the answers under way, and leave no engine behind.
+
+    The closed pool stays, so that what still asks is refused and starts nothing anew.
+    """
     if _pool is not None:
         await _pool.close()
-        _pool = None

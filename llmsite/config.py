@@ -27,6 +27,8 @@ FILE_VARIABLE = f"{PREFIX}CONFIG"
 # What may hold a secret under a wrong name, or in a wrong place.
 SECRET = re.compile(r"key|secret|passw|credential|token\b|security\Z", re.IGNORECASE)
 
+USER_INFO = re.compile(r"//[^/\s]*@")
+
 
 def config_file() -> Path:
     return Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
@@ -234,8 +236,8 @@ def _explain(error: Any) -> str:
 
 
 def _shown(key: str, value: object) -> str:
-    """The value in brackets, unless it could be a secret."""
-    if SECRET.search(key) or SECRET.search(repr(value)):
+    """The value in brackets, unless it could be a secret, or holds a URL's password."""
+    if SECRET.search(key) or SECRET.search(repr(value)) or USER_INFO.search(repr(value)):
         return ""
     return f" (its value is {value!r})"
 

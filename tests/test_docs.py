@@ -100,7 +100,7 @@ def test_exactly_our_metrics_are_documented():
 
 OURS = (
     *("llmsite_", "chat_", "completions_", "health_check_", "readiness_check_"),
-    *("models_list_", "model_info_"),
+    *("models_list_", "model_info_", "history_"),
 )
 
 

@@ -73,7 +73,9 @@ def _api_envelope(error: Exception) -> dict[str, Any]:
             return envelope(error.message, kind, error.default_code, error.param)
         case exceptions.AuthenticationFailed() | exceptions.NotAuthenticated():
             return envelope(str(error.detail), "authentication_error", "invalid_api_key")
-        case exceptions.PermissionDenied() | PermissionDenied():
+        case exceptions.PermissionDenied():
+            return envelope(str(error.detail), "permission_error", "permission_denied")
+        case PermissionDenied():
             return envelope("You may not do this.", "permission_error", "permission_denied")
         case exceptions.Throttled():
             return envelope(str(error.detail), "rate_limit_error", "rate_limit_exceeded")

@@ -15,7 +15,7 @@ from .body import checked
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
 from .recording import CHAT, COMPLETIONS, Recorder
-from .refusals import NoSuchPath
+from .refusals import NoSuchPath, UnsupportedParameter
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
 
@@ -102,6 +102,13 @@ def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) ->
         "quantization": row.quantization,
         "status": engine.state if engine else "unloaded",
     }
+
+
+class EmbeddingsView(LimitedEndpoint):
+    """Said in words, since clients ask for it by habit."""
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        raise UnsupportedParameter("Embeddings are not supported yet.")
 
 
 class UnknownPathView(Endpoint):

@@ -17,6 +17,7 @@ class Backend(Protocol):
 
     config: EngineConfig
     info: EngineInfo
+    max_token_length: int  # characters of the longest token's text
 
     def tokenize(self, text: str) -> list[int]:
         """Tokens of a prompt, with the model's own opening token."""
@@ -26,6 +27,9 @@ class Backend(Protocol):
 
     def has_token(self, token: int) -> bool:
         """Whether the number is a token of the vocabulary."""
+
+    def is_special(self, token: int) -> bool:
+        """Whether the token stands for no text."""
 
     def is_end(self, token: int) -> bool:
         """Whether the model says with this token that its answer is complete."""

@@ -13,6 +13,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     model_id: str
     path: str
+    sha256: str = ""  # of the file: another file at the same path is another model
     backend: Literal["llama", "fake"] = "llama"
     state_dir: str = "."  # what the engine remembers of this machine
 
@@ -51,6 +52,12 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
             "batch_tokens",
             not self.batch_tokens or self.batch_tokens >= self.max_sequences,
             f"must give each of {self.max_sequences} sequences a token",
+        )
+
+        self._require(
+            "flash_attention",
+            self.flash_attention != "off" or self.kv_cache_type in ("f16", "bf16"),
+            f"must not be off with a KV cache of {self.kv_cache_type}",
         )
 
     def _require(self, field: str, is_right: bool, why: str) -> None:

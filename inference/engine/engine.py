@@ -63,18 +63,23 @@ class Engine:
 
     def submit(self, request: Request) -> None:
         """Queue the request, or refuse it. Either way `send` is called before this returns."""
+        if not self._seats.acquire(blocking=False):
+            self._send(Failure.of(self._queue_full(), request.id))
+            return
         try:
             sequence = self._sequence(request)
-            if not self._seats.acquire(blocking=False):
-                raise self._queue_full()
         except EngineError as error:
-            self._send(Failure.of(error, request.id))
+            self._refuse(request, error)
         except Exception:
             logger.exception("a request failed", extra={"request_id": request.request_id})
-            self._send(Failure.of(EngineError(OUR_FAULT), request.id))
+            self._refuse(request, EngineError(OUR_FAULT))
         else:
             self._send(Accepted(request.id, len(sequence.prompt_tokens)))
             self._inbox.put(sequence)
+
+    def _refuse(self, request: Request, error: EngineError) -> None:
+        self._seats.release()
+        self._send(Failure.of(error, request.id))
 
     def cancel(self, id: int) -> None:
         """Drop the request before the next step. Unknown ids have just finished."""
@@ -103,15 +108,23 @@ class Engine:
             for token in prompt:
                 if not self.backend.has_token(token):
                     raise InvalidParameter("prompt", token, "is not a token of this model")
-        elif request.messages is not None:
-            prompt = self.backend.tokenize(
-                self.backend.render(request.messages, request.template_options)
-            )
         else:
-            prompt = self.backend.tokenize(request.text or "")
-        if not prompt:
-            raise InvalidParameter(request.prompt_param, request.text or "", "has no tokens")
+            prompt = self._tokenized(request)
+        if all(map(self.backend.is_special, prompt)):
+            shown = request.text if request.tokens is None else prompt
+            raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
         return prompt
+
+    def _tokenized(self, request: Request) -> list[int]:
+        """What is far too long is refused at once: others wait while a prompt is tokenized."""
+        text = request.text or ""
+        if request.messages is not None:
+            text = self.backend.render(request.messages, request.template_options)
+        context = self.backend.info.context_length
+        at_least = len(text) // self.backend.max_token_length
+        if at_least > context:
+            raise PromptTooLong(at_least, context, request.prompt_param)
+        return self.backend.tokenize(text)
 
     def _queue_full(self) -> QueueFull:
         waiting = self.backend.config.max_waiting
@@ -134,7 +147,7 @@ class Engine:
                 logger.exception("step failed")
                 self._fail_running(EngineError(OUR_FAULT))
         for sequence in self.scheduler.sequences():
-            self._fail(sequence, EngineStopped("The service is shutting down."))
+            self._fail(sequence, EngineStopped("The model was unloaded before the end."))
         self.backend.close()
 
     def step(self) -> None:

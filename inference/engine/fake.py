@@ -18,6 +18,8 @@ BATCH_TOKENS = 512
 
 
 class FakeBackend:
+    max_token_length = 1_000
+
     def __init__(self, config: EngineConfig) -> None:
         context_length = config.context_length or CONTEXT_LENGTH
         cells = config.cache_tokens or context_length * config.max_sequences
@@ -51,6 +53,9 @@ class FakeBackend:
 
     def has_token(self, token: int) -> bool:
         return 0 <= token < len(self.words)
+
+    def is_special(self, token: int) -> bool:
+        return token == END
 
     def is_end(self, token: int) -> bool:
         return token == END

@@ -65,6 +65,7 @@ class EngineHost:
         self.config = config
         self.load = Load()
         self.is_open = False
+        self.has_answered = False
         self.idle_since = time.monotonic()
         self.started_at = time.monotonic()
         self._on_exit = on_exit
@@ -266,6 +267,7 @@ class EngineHost:
         for delta in step.deltas:
             if mailbox := self._mailboxes.get(delta.id):
                 mailbox.put(delta.text, delta.tokens)
+        self.has_answered = self.has_answered or bool(step.finished)
         for finish in step.finished:
             self._close(finish.id, finish)
 

@@ -41,7 +41,6 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     device: str = ""
     pid: int | None = None
     crashes: int = 0
-    has_chat_template: bool = True
 
 
 @dataclass(eq=False, slots=True)
@@ -105,7 +104,6 @@ class ManagedModel:
                 device=host.info.device,
                 pid=host.pid,
                 crashes=self.crashes,
-                has_chat_template=host.info.has_chat_template,
             )
         if self.loading is not None:
             return EngineStatus(model_id=name, state="loading", progress=self.progress)

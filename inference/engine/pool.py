@@ -3,9 +3,10 @@
 import asyncio
 import contextvars
 import logging
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -91,12 +92,28 @@ class EnginePool:
             model.num_loading_for -= 1
 
     async def unload(self, model_id: str) -> bool:
-        """Let the model finish what it runs, within the drain time, and free its memory."""
+        """Free the model's memory once its answers are complete; False if it has none.
+
+        It is not pinned any more until somebody asks for it.
+        """
         model = self._models.get(model_id)
-        if model is None or model.host is None:
+        if model is None:
             return False
-        await self._stop(model, self.limits.drain_seconds)
+        model.spec = replace(model.spec, is_pinned=False)
+        if model.loading:
+            await asyncio.wait([model.loading])
+        if model.host is None:
+            return False
+        await self._retire(model)
         return True
+
+    def update(self, spec: ModelSpec) -> None:
+        """Heed a change of what needs no other engine: pinned, idle timeout."""
+        model = self._models.get(spec.id)
+        if model:
+            model.spec = replace(
+                model.spec, is_pinned=spec.is_pinned, idle_timeout=spec.idle_timeout
+            )
 
     async def close(self) -> None:
         """Refuse new requests, drain the running ones, and leave no process behind."""
@@ -109,7 +126,8 @@ class EnginePool:
 
     def status(self) -> list[EngineStatus]:
         """Every model that is loaded, loading or crashed."""
-        return [s for s in (m.status() for m in self._models.values()) if s]
+        models = list(self._models.values())  # may be asked on another thread
+        return [s for s in (m.status() for m in models) if s]
 
     # Loading
 
@@ -120,7 +138,7 @@ class EnginePool:
         if wait > 0:
             raise EngineRestarting(
                 f"The engine of {spec.id} failed {model.crashes} times in a row and is tried"
-                f" again in {wait:.0f} s. The last failure: {model.last_error}",
+                f" again in {math.ceil(wait)} s. The last failure: {model.last_error}",
                 retry_after=max(1.0, wait),
             )
 
@@ -170,7 +188,8 @@ class EnginePool:
                 continue
             model.host, model.memory_bytes = host, host.info.memory_bytes
             model.last_used = time.monotonic()
-            logger.info("model loaded", extra={"model": model.spec.id, "pid": host.pid})
+            extra = {"pid": host.pid, "build": host.info.build, "seconds": host.info.load_seconds}
+            logger.info("model loaded", extra={"model": model.spec.id, **extra})
             return host
 
     async def _make_room(self, model: ManagedModel) -> None:
@@ -234,7 +253,8 @@ class EnginePool:
         if model.host is not host:
             return  # it never was ready: whoever loads it hears of it
         model.host = None
-        if host.is_stopping or time.monotonic() - host.started_at > HEALTHY_SECONDS:
+        lived = time.monotonic() - host.started_at
+        if host.is_stopping or host.has_answered or lived > HEALTHY_SECONDS:
             model.crashes = 0
         if host.is_stopping or self._is_closed:
             return

@@ -39,10 +39,11 @@ class ChatTemplate:
     """One model's template, compiled. Rendering is safe from any thread.
 
     Many templates write `bos` themselves, and many tokenizers add it too; twice it harms
-    the answers. So tokenize with `add_special=False` where `starts_with_bos` is true.
+    the answers, so a text that begins with it is tokenized without.
 
     The template comes with the model, from a stranger. It runs in Jinja's sandbox, and its
-    output, products and sums are bounded; the time it takes is not.
+    output, products and sums are bounded; the time it takes is not, nor the memory of
+    every filter: the process that it runs in is the engine's, which may die alone.
 
     Raises:
         TemplateError: if the template cannot be compiled.
@@ -92,10 +93,6 @@ class ChatTemplate:
             except _Refusal as error:
                 refusal = error
         raise TemplateError(f"The model's chat template refuses the messages: {refusal}")
-
-    def starts_with_bos(self, text: str) -> bool:
-        """Whether a tokenizer that adds `bos` would double it."""
-        return bool(self.bos) and text.startswith(self.bos)
 
     def _write(self, variables: Mapping[str, object]) -> str:
         with _failing_as("The model's chat template failed"):

@@ -8,6 +8,7 @@ from .errors import (
     InvalidModel,
     NotFetched,
     RegistryError,
+    SourceChanged,
     UnknownModel,
 )
 from .files import fetch_model, is_fetched, verify
@@ -19,6 +20,7 @@ __all__ = [
     "InvalidModel",
     "NotFetched",
     "RegistryError",
+    "SourceChanged",
     "UnknownModel",
     "add",
     "ensure_default",

@@ -45,3 +45,9 @@ class CorruptedModelFile(ModelFileError):
     """The file is not what it was when it was fetched."""
 
     code = "corrupted_model_file"
+
+
+class SourceChanged(ModelFileError):
+    """The file that was fetched is not what the row asks for any more."""
+
+    code = "source_changed"

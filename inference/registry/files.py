@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from inference.gguf_file import BadModelFile, GgufInfo, inspect, parts, sha256_of
 from inference.models import LanguageModel
 from inference.sources import FetchedFile, Progress, fetch
 
-from .errors import CorruptedModelFile, NotFetched
+from .errors import CorruptedModelFile, NotFetched, SourceChanged
 
 
 def fetch_model(row: LanguageModel, on_progress: Progress) -> None:
@@ -19,6 +20,7 @@ def fetch_model(row: LanguageModel, on_progress: Progress) -> None:
         SourceError: it did not come, or its SHA-256 is not the row's.
         BadModelFile: it is not a whole GGUF model.
         NotFetched: the row has neither a source nor a file.
+        SourceChanged: meanwhile the row was given another source, or deleted.
     """
     if not row.source and row.path is None:
         raise NotFetched(f"{row.slug} has no source to fetch from")
@@ -26,9 +28,12 @@ def fetch_model(row: LanguageModel, on_progress: Progress) -> None:
     file = fetch(uri, settings.MODELS_DIR, sha256=row.sha256, on_progress=on_progress)
     columns = _columns(file, inspect(file.path))
     columns["licence"] = columns["licence"] or row.licence
+    columns["updated_at"] = timezone.now()
+    # The row may have been given another source, or deleted, while the file came.
+    if not LanguageModel.objects.filter(pk=row.pk, source=row.source).update(**columns):
+        raise SourceChanged(f"{row.slug} has another source now; what came was the old one's")
     for column, value in columns.items():
         setattr(row, column, value)
-    row.save(update_fields=[*columns, "updated_at"])
 
 
 def verify(row: LanguageModel) -> None:

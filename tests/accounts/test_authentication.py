@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 import pytest
 from django.test import override_settings
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +12,7 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView, exception_handler
 
 from accounts import authentication
-from accounts.authentication import ApiKeyAuthentication
+from accounts.authentication import LOCAL, ApiKeyAuthentication
 from llmsite.config import Security
 
 ALICE = "alice-has-a-long-key"
@@ -125,3 +125,13 @@ class TestWithAuthentication:
         response = who_am_i(**headers)
         assert (response.status_code, response.data["detail"].code) == (401, "invalid_api_key")
         assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://testserver:81"])
+def test_without_keys_a_page_of_another_site_is_refused(origin):
+    with pytest.raises(PermissionDenied, match="may not use this service"):
+        caller(origin=origin)
+
+
+def test_without_keys_our_own_pages_and_programs_are_let_in():
+    assert caller(origin="http://testserver") is caller() is LOCAL

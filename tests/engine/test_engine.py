@@ -548,7 +548,7 @@ def test_a_seat_comes_back_with_every_kind_of_end():
         ({"tokens": [1, 999]}, InvalidParameter, "prompt"),
         ({"tokens": [-1]}, InvalidParameter, "prompt"),
         ({"text": counted(16)}, PromptTooLong, "prompt"),
-        ({"tokens": [0] * 17}, PromptTooLong, "prompt"),
+        ({"tokens": [1] * 17}, PromptTooLong, "prompt"),
         ({"messages": [{"role": "user", "content": counted(16)}]}, PromptTooLong, "messages"),
     ],
 )

@@ -154,9 +154,16 @@ async def test_a_token_of_another_vocabulary_is_refused(host, token):
         await ask(host, [5, token])
 
 
-async def test_an_empty_prompt_is_refused(host):
-    with pytest.raises(InvalidParameter, match="has no tokens"):
-        await ask(host, "")
+@pytest.mark.parametrize("prompt", ["", "<|im_end|>", [END_OF_TEXT, IM_END]])
+async def test_a_prompt_without_text_is_refused(host, prompt):
+    with pytest.raises(InvalidParameter, match="no tokens but special ones"):
+        await ask(host, prompt)
+
+
+async def test_options_that_do_not_go_together_are_no_lack_of_memory(tiny, state_dir):
+    with pytest.raises(ValueError, match="flash_attention must not be off"):
+        async with running(tiny, state_dir, kv_cache_type="q8_0", flash_attention="off"):
+            pass
 
 
 async def test_a_file_without_a_chat_template_gets_chatml(tmp_path, state_dir):

@@ -700,15 +700,58 @@ async def test_unloading_lets_answers_finish(make_pool, world):
     assert world.alive == []
 
 
-async def test_unloading_cuts_answers_off_after_the_drain_time(make_pool, world):
+async def test_unloading_waits_for_the_answers_under_way(make_pool, world):
     pool = make_pool(drain_seconds=0.01)
     world.answers_at_once = False
-    (busy,) = await start(ask(pool, A))
+    busy, unloading = await start(ask(pool, A), pool.unload("a"))
+    assert world.alive == ["a"]
 
+    world.last("a").answer_all()
+
+    assert await busy == "Hi"
+    assert await unloading
+    assert world.alive == []
+
+
+async def test_unloading_a_model_that_loads_unloads_it_then(make_pool, world):
+    pool = make_pool()
+    world.slow_loads.add("a")
+    loading, unloading = await start(pool.load(A), pool.unload("a"))
+
+    world.last("a").become_ready()
+
+    await loading
+    assert await unloading
+    assert world.alive == []
+
+
+async def test_an_unloaded_model_is_not_brought_back_though_it_was_pinned(make_pool, world):
+    pool = make_pool()
+    await pool.load(spec_of("a", is_pinned=True))
     await pool.unload("a")
+    await settle()
 
-    with pytest.raises(EngineStopped):
-        await busy
+    assert world.loads == ["a"]
+
+
+async def test_a_model_that_is_not_pinned_any_more_makes_room(make_pool, world):
+    pool = make_pool(max_models=1)
+    await pool.load(spec_of("a", is_pinned=True))
+
+    pool.update(spec_of("a", is_pinned=False))
+    await pool.load(B)
+
+    assert world.alive == ["b"]
+
+
+async def test_an_answer_makes_up_for_a_crash(make_pool, world, clock):
+    pool = make_pool()
+    for _ in range(3):
+        await ask(pool, A)
+        world.last("a").crash()
+        await settle()
+
+    assert await ask(pool, A) == "Hi"
 
 
 async def test_what_is_asked_while_a_model_unloads_is_answered_after_its_next_load(

@@ -332,17 +332,6 @@ def test_the_generation_tag_only_groups():
 
 
 @pytest.mark.parametrize(
-    ("text", "starts"), [("<s>Hi", True), ("Hi", False), ("", False), (" <s>", False)]
-)
-def test_a_text_that_starts_with_bos_is_known(text, starts):
-    assert template(CHATML).starts_with_bos(text) is starts
-
-
-def test_a_model_without_bos_starts_with_none():
-    assert not ChatTemplate(CHATML, bos="", eos="").starts_with_bos("Hi")
-
-
-@pytest.mark.parametrize(
     "source",
     [
         "{% for message in messages %}",

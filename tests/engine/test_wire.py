@@ -77,6 +77,7 @@ infos = st.builds(
     context_length=counts,
     cache_tokens=counts,
     max_sequences=counts,
+    batch_tokens=counts,
     prefill_chunk_tokens=counts,
     memory_bytes=ids,
     has_chat_template=st.booleans(),

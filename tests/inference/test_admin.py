@@ -5,6 +5,7 @@ import time
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Permission
 from django.test import AsyncClient
 
 from accounts.models import User
@@ -106,6 +107,24 @@ async def test_a_model_without_a_chat_template_is_pointed_out(browser, fake_mode
 async def test_deleting_a_model_unloads_it(browser, fake_model):
     await runtime.load(fake_model)
     await browser.post(f"{LIST}{fake_model.pk}/delete/", {"post": "yes"})
+    await eventually(lambda: not runtime.status())
+
+
+async def test_who_may_only_look_starts_nothing(browser, fake_model):
+    looker = await sync_to_async(User.objects.create_user)("ann", is_staff=True)
+    may_look = await Permission.objects.aget(codename="view_languagemodel")
+    await looker.user_permissions.aadd(may_look)
+    await browser.aforce_login(looker)
+    for action in ("load", "fetch", "unload"):
+        assert "is being" not in await act(browser, action, fake_model)
+    assert not runtime.status()
+    assert fetching.of(fake_model) is None
+
+
+async def test_a_disabled_model_leaves_memory(browser, fake_model):
+    await runtime.load(fake_model)
+    edit = {**form(source=fake_model.source, slug="fake"), "enabled": ""}
+    await browser.post(f"{LIST}{fake_model.pk}/change/", edit)
     await eventually(lambda: not runtime.status())
 
 

@@ -143,6 +143,13 @@ class TestGet:
 
 
 class TestFetchModel:
+    def test_a_row_that_has_another_source_meanwhile_keeps_it(self, file: Path) -> None:
+        row = registry.add(str(file), slug="m")
+        LanguageModel.objects.update(source="https://host/other.gguf")
+        with pytest.raises(registry.SourceChanged, match="m has another source now"):
+            registry.fetch_model(row, lambda done, total: None)
+        assert registry.get("m").file == ""
+
     def test_it_fills_the_columns_from_the_file(self, file: Path, fetched: LanguageModel) -> None:
         row = LanguageModel.objects.get(pk=fetched.pk)
         assert (row.file, row.path) == (str(file), file)

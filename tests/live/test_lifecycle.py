@@ -68,6 +68,30 @@ def test_a_signal_lets_running_answers_end_and_leaves_nothing_behind(make_server
     eventually(lambda: are_gone(family), "no process is left")
 
 
+def ask_for_ever(client, statuses):
+    while True:
+        asked = {"model": "fake", "prompt": "a"}
+        statuses.append(client.post("/v1/completions", json=asked).status_code)
+
+
+def test_a_connection_that_stays_open_gets_no_new_engine_while_it_stops(make_server):
+    server = make_server().start()
+    with (
+        server.client() as client,
+        client.completions.create(model="fake", prompt=LONG, stream=True) as stream,
+        httpx.Client(base_url=server.url) as kept_alive,
+    ):
+        next(stream)
+        kept_alive.get("/health")
+        server.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not is_listening(server), "it listens no more")
+        statuses = []
+        with pytest.raises(httpx.TransportError):
+            ask_for_ever(kept_alive, statuses)
+    assert set(statuses) == {503}
+    assert server.wait() == 0
+
+
 def test_an_answer_that_takes_too_long_is_cut_off_with_an_error(make_server):
     server = make_server(LLMSITE_SERVER__DRAIN_SECONDS="0.2").start()
     with (

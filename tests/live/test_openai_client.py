@@ -89,9 +89,15 @@ def test_a_refusal_is_the_clients_exception(client, stream, error, code, fields)
     assert caught.value.param in ("model", "temperature", "n", "messages")
 
 
+def test_embeddings_are_refused_in_words(client):
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model="fake", input="a")
+    assert caught.value.code == "unsupported_parameter"
+
+
 def test_an_unknown_path_is_the_clients_not_found(client):
     with pytest.raises(openai.NotFoundError):
-        client.embeddings.create(model="fake", input="a")
+        client.images.generate(prompt="a")
 
 
 def test_a_step_that_fails_is_the_clients_server_error(client):

@@ -70,10 +70,10 @@ def test_a_stop_string_and_a_stop_token_end_it(client):
 
 
 ODD_PROMPTS = [
-    *("<|im_start|>", "<|endoftext|><|im_start|><|im_end|>" * 5),
-    *("\0", "a\0b", "\ufffd\u202e\x1b", "\U0001f642" * 5, " ", ""),
-    *([0], [0, 1, 2], [49151], [49152], [2**31 - 1], [[0], [49152]]),
+    *("\0", "a\0b", "\ufffd\u202e\x1b", "\U0001f642" * 5, " "),
+    *([49151], [49152], [2**31 - 1], [[0], [49152]]),
 ]
+ONLY_SPECIAL = ["<|im_start|>", "<|endoftext|><|im_start|><|im_end|>" * 5, [0], [0, 1, 2], ""]
 EXTREMES = [
     {"logit_bias": {"49151": 100, "49152": 100, str(2**31 - 1): -100}},
     {"stop_token_ids": [49152, 2**31 - 1]},
@@ -87,6 +87,21 @@ ODD_CHATS = [
     {"messages": [{"role": "assistant", "content": "x"}]},
     {"messages": [{"role": "user", "content": ""}]},
 ]
+
+
+@pytest.mark.parametrize("prompt", ONLY_SPECIAL)
+def test_a_prompt_of_special_tokens_only_is_refused(real_server, prompt):
+    asked = {"model": "smollm2", "prompt": prompt}
+    response = httpx.post(f"{real_server.url}/v1/completions", json=asked, timeout=90)
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, "prompt")
+    assert "special" in error["message"]
+
+
+def test_a_prompt_that_is_far_too_long_is_refused_unread(real_server):
+    asked = {"model": "smollm2", "prompt": "a" * 9_000_000}
+    response = httpx.post(f"{real_server.url}/v1/completions", json=asked, timeout=90)
+    assert response.json()["error"]["code"] == "context_length_exceeded"
 
 
 async def test_nothing_that_may_be_asked_harms_it(real_server):

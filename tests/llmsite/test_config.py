@@ -289,3 +289,11 @@ def test_every_setting_says_what_it_is_for():
     sections = [f.annotation for f in Config.model_fields.values() if not f.description]
     undocumented = [n for s in sections for n, f in s.model_fields.items() if not f.description]
     assert undocumented == []
+
+
+def test_a_password_in_a_url_is_not_repeated(monkeypatch):
+    models = '[{"source": "https://bob:hunter2@host/m.gguf"}]'
+    monkeypatch.setenv("LLMSITE_MODELS__AVAILABLE_MODELS", models)
+    with pytest.raises(ConfigError, match=r"available_models\.0\.id") as caught:
+        load_config()
+    assert "hunter2" not in str(caught.value)

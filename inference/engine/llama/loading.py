@@ -88,7 +88,7 @@ def load_model(config: EngineConfig, on_progress: Callable[[float], None]) -> An
     _kept = _place(params, config)
     model = llama.llama_model_load_from_file(config.path.encode(), params)
     if not model:
-        raise ModelLoadFailed(f"{config.path}: {complaints()}")
+        raise _failure(config, complaints())
     if llama.llama_model_has_encoder(model):
         raise ModelLoadFailed(f"{config.path}: models with an encoder are not supported")
     return model
@@ -113,11 +113,18 @@ def _place(params: Any, config: EngineConfig) -> list[Any]:
     return [shares]
 
 
+def _failure(config: EngineConfig, said: str) -> ModelLoadFailed:
+    """A device that is full is no fault of the file: another model may make room."""
+    kind = OutOfMemory if "alloc" in said else ModelLoadFailed
+    return kind(f"{config.path}: {said}")
+
+
 def make_context(config: EngineConfig, model: Any) -> tuple[Any, int]:
     """A llama_context, and the tokens that one request may have.
 
     Raises:
         OutOfMemory: there is none even for a small KV cache.
+        ModelLoadFailed: llama.cpp refuses the options.
     """
     wanted = config.context_length or llama.llama_model_n_ctx_train(model) or AUTO_CACHE_TOKENS
     cells = config.cache_tokens or min(
@@ -130,11 +137,12 @@ def make_context(config: EngineConfig, model: Any) -> tuple[Any, int]:
         context = llama.llama_init_from_model(model, _context_params(config, cells))
         if context:
             return context, min(wanted, cells)
+        said = complaints()
+        if "alloc" not in said:  # a smaller cache would change nothing
+            raise _failure(config, said)
         logger.warning("no memory for a KV cache of %d tokens", cells)
         cells = max(least, cells // 2) if cells > least else 0
-    raise OutOfMemory(
-        f"{config.path}: there is no memory for a KV cache of {least} tokens ({complaints()})"
-    )
+    raise OutOfMemory(f"{config.path}: there is no memory for a KV cache of {least} tokens")
 
 
 def memory_bytes(config: EngineConfig, model: Any, cells: int) -> int:

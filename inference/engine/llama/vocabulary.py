@@ -20,6 +20,9 @@ class Vocabulary:
         self.ends = np.flatnonzero(is_end)
         self._end_set = frozenset(self.ends.tolist())
         self._pieces: dict[int, bytes] = {}
+        texts = (self._text(token) for token in range(self.size))
+        # Byte-level vocabularies write a byte as a character, so no token has more of them.
+        self.max_token_length = max(map(len, texts), default=1) or 1
 
     def tokenize(self, text: str) -> list[int]:
         """With the opening token, unless the text brings it; control tokens are recognised."""
@@ -28,7 +31,11 @@ class Vocabulary:
         size = len(raw) + 8  # a token is a byte at least; a few are added
         tokens = (llama.llama_token * size)()
         count = llama.llama_tokenize(self._vocab, raw, len(raw), tokens, size, add_special, True)
+        assert count >= 0, "more tokens than bytes"
         return list(tokens[:count])
+
+    def is_special(self, token: int) -> bool:
+        return bool(llama.llama_vocab_is_control(self._vocab, token))
 
     def is_end(self, token: int) -> bool:
         return token in self._end_set
