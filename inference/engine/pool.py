@@ -18,6 +18,7 @@ from .errors import (
     EngineStopped,
     ModelLoadFailed,
     OutOfMemory,
+    QueueFull,
 )
 from .host import EngineHost
 from .managed import LONGEST_BACKOFF_SECONDS, EngineStatus, ManagedModel, ModelSpec
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 HEALTHY_SECONDS = 60.0  # a process that lived so long starts counting its crashes anew
 WATCH_SECONDS = 1.0
+LOAD_RETRY_SECONDS = 10.0  # a guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,11 @@ class EnginePool:
                 return await host.submit(on_end, **fields)
 
     async def load(self, spec: ModelSpec) -> EngineHost:
-        """The model's engine; all who ask while it loads wait for the same load."""
+        """The model's engine; all who ask while it loads wait for the same load.
+
+        Raises:
+            EngineError: it cannot be loaded, or too many wait for it already.
+        """
         if self._is_closed:
             raise _shutting_down()
         model = self._models.setdefault(spec.id, ManagedModel(spec))
@@ -85,6 +91,11 @@ class EnginePool:
         if model.loading is None:
             self._refuse_while_backing_off(model, spec)
             model.loading = self._background(self._load(model, spec))
+        if model.num_loading_for >= spec.config.max_waiting + spec.config.max_sequences:
+            raise QueueFull(
+                f"{model.num_loading_for} requests wait for {spec.id} to load already.",
+                retry_after=LOAD_RETRY_SECONDS,
+            )
         model.num_loading_for += 1
         try:
             return await asyncio.shield(model.loading)

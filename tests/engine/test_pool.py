@@ -14,6 +14,7 @@ from inference.engine.errors import (
     EngineStopped,
     ModelLoadFailed,
     OutOfMemory,
+    QueueFull,
 )
 from inference.engine.managed import OVERHEAD_BYTES, ModelSpec
 from inference.engine.pool import EnginePool, PoolLimits
@@ -742,6 +743,19 @@ async def test_a_model_that_is_not_pinned_any_more_makes_room(make_pool, world):
     await pool.load(B)
 
     assert world.alive == ["b"]
+
+
+async def test_no_more_wait_for_a_load_than_the_engine_would_let_wait(make_pool, world):
+    pool = make_pool()
+    world.slow_loads.add("a")
+    a = spec_of("a", max_sequences=1, max_waiting=1)
+    waiting = await start(ask(pool, a), ask(pool, a))
+
+    with pytest.raises(QueueFull, match="2 requests wait for a to load"):
+        await ask(pool, a)
+
+    world.last("a").become_ready()
+    assert await asyncio.gather(*waiting) == ["Hi", "Hi"]
 
 
 async def test_an_answer_makes_up_for_a_crash(make_pool, world, clock):
