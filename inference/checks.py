@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.checks import CheckMessage, Tags, Warning, register
+from django.db import DatabaseError
 
 from .models import LanguageModel
 
@@ -12,7 +13,10 @@ def check_model_files(app_configs: Any, databases: Any, **kwargs: Any) -> list[C
     """Every fetched file is still there, and every chat has a template."""
     if not databases:
         return []
-    return [found for row in LanguageModel.objects.routable() for found in _check(row)]
+    try:
+        return [found for row in LanguageModel.objects.routable() for found in _check(row)]
+    except DatabaseError:  # `migrate` runs this before there are tables
+        return []
 
 
 def _check(row: LanguageModel) -> list[CheckMessage]:

