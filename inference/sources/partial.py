@@ -6,9 +6,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class PartialFile:
-    """`etag` is a strong ETag, or "" when the rest could not be told from another file's."""
+    """`etag` is a strong ETag, or "" when the rest could not be told from another file's.
+
+    `is_checked`: the caller compares the whole with a hash, so no ETag is needed.
+    """
 
     path: Path
+    is_checked: bool = False
 
     @property
     def _etag_file(self) -> Path:
@@ -21,7 +25,8 @@ class PartialFile:
     @property
     def size(self) -> int:
         """Bytes that another attempt need not fetch."""
-        return self.path.stat().st_size if self.etag and self.path.exists() else 0
+        is_known = bool(self.etag) or self.is_checked
+        return self.path.stat().st_size if is_known and self.path.exists() else 0
 
     def begin(self, etag: str) -> None:
         """Forget what is here; what is written from now on belongs to `etag`."""

@@ -77,7 +77,7 @@ class WheelFile(RemoteFile):
         found = pip_locate(self.requirement)
         if found is None:
             return None
-        partial = PartialFile(folder / found.name)
+        partial = PartialFile(folder / f"{found.sha256}-{found.name}", is_checked=True)
         try:
             Transfer(self.uri, found.url, partial, on_progress).run()
         except SourceError:

@@ -61,7 +61,9 @@ class Transfer:
 
     def _receive(self, client: httpx.Client) -> str:
         have, etag = self.part.size, self.part.etag
-        rest = {"Range": f"bytes={have}-", "If-Range": etag} if have else {}
+        rest = {"Range": f"bytes={have}-"} if have else {}
+        if have and etag:
+            rest["If-Range"] = etag
         with client.stream("GET", self._address, headers={**self.headers, **rest}) as response:
             if have and response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 _refuse_other_size(response, have)
@@ -121,7 +123,7 @@ def _continued_at(response: httpx.Response, have: int, etag: str) -> int:
     range_ = RANGE.match(response.headers.get("Content-Range", ""))
     if range_ is None or range_["start"] != str(have):
         raise _OtherFile
-    if response.headers.get("ETag", etag) != etag:  # a server that ignores If-Range
+    if etag and response.headers.get("ETag", etag) != etag:  # a server that ignores If-Range
         raise _OtherFile
     return have
 

@@ -680,9 +680,16 @@ class TestWheel:
         with FileServer(wheel.read_bytes()) as server:
             yield server
 
+    @pytest.mark.parametrize("etag", ['"strong"', 'W/"weak"', None])
     def test_a_wheel_goes_on_where_it_broke_off(
-        self, served: FileServer, located: list[LocatedWheel], fetch: Fetch, content: bytes
+        self,
+        served: FileServer,
+        located: list[LocatedWheel],
+        fetch: Fetch,
+        content: bytes,
+        etag: str | None,
     ) -> None:
+        served.etag = etag
         digest = hashlib.sha256(served.content).hexdigest()
         located.append(LocatedWheel(served.url("/w.whl"), "w.whl", digest))
         served.sent_bytes = 100
