@@ -49,7 +49,7 @@ TIME_TO_FIRST_TOKEN = Histogram(
     "llmsite_time_to_first_token_seconds", "Waiting and prefill", ["model"], buckets=LATENCY
 )
 INTER_TOKEN_TIME = Histogram(
-    "llmsite_inter_token_seconds", "Mean of an answer", ["model"], buckets=INTER_TOKEN
+    "llmsite_inter_token_seconds", "Between two tokens of an answer", ["model"], buckets=INTER_TOKEN
 )
 
 
@@ -84,8 +84,6 @@ def observe_answer(model: str, outcome: str, usage: Usage, timings: Timings) -> 
     QUEUE_TIME.labels(model).observe(timings.queued)
     if usage.completion_tokens:
         TIME_TO_FIRST_TOKEN.labels(model).observe(timings.queued + timings.prefill)
-    if usage.completion_tokens > 1:
-        INTER_TOKEN_TIME.labels(model).observe(timings.decode / (usage.completion_tokens - 1))
 
 
 class Gauges(NamedTuple):
@@ -103,7 +101,7 @@ class EngineCollector(Collector):
 
     FAMILIES = (
         ("llmsite_requests_running", "Requests being computed"),
-        ("llmsite_requests_waiting", "Requests waiting for a place"),
+        ("llmsite_requests_waiting", "Requests waiting for a place, or for the model to load"),
         ("llmsite_kv_cache_cells_used", "Tokens held in the KV cache"),
         ("llmsite_model_memory_bytes", "Memory a loaded model takes, estimated"),
         ("llmsite_model_loaded", "1 while the model is loaded"),

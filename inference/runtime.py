@@ -82,6 +82,7 @@ def _limits() -> PoolLimits:
         memory_bytes=memory,
         load_timeout=models.load_timeout_seconds,
         drain_seconds=server.drain_seconds,
+        step_timeout=models.step_timeout_seconds,
     )
 
 
@@ -141,7 +142,8 @@ async def generate(
             on_end(outcome)
 
     try:
-        stream = await pool().submit(spec(model), observe, params=params, **prompt)
+        observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
+        stream = await pool().submit(spec(model), observe, observe_gap, params=params, **prompt)
     except EngineError as error:
         metrics.REQUESTS.labels(model_id, error.code).inc()
         raise
@@ -294,7 +296,11 @@ def gauges() -> dict[str, metrics.Gauges]:
     """The engines' state for Prometheus."""
     return {
         name: metrics.Gauges(
-            s.load.running, s.load.waiting, s.load.cells, s.memory_bytes, s.state == "ready"
+            s.load.running,
+            s.load.waiting + s.num_loading_for,
+            s.load.cells,
+            s.memory_bytes,
+            s.state == "ready",
         )
         for name, s in status().items()
     }

@@ -93,6 +93,11 @@ class Models(Section):
     load_timeout_seconds: float = Field(
         600, gt=0, description="A model that has not loaded by then has failed."
     )
+    step_timeout_seconds: float = Field(
+        300,
+        ge=0,
+        description="An engine that has work and says nothing for so long is restarted; 0: never.",
+    )
     available_models: list[AvailableModel] = Field(
         [],
         description="Models to register at start: `id`, `name`, `context_length`, `source`.",

@@ -39,7 +39,7 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 ENGINE_LAYERS = [
     *("errors", "native", "machine", "config", "sampling", "template", "text", "stats"),
     *("probe_model", "probe", "request", "kvcache", "scheduler", "backend", "fake", "llama"),
-    *("wire", "engine", "child", "stream", "host", "managed", "pool", "__init__"),
+    *("wire", "intake", "engine", "child", "stream", "host", "managed", "pool", "__init__"),
 ]
 LLAMA_LAYERS = ["library", "batch", "sampler", "vocabulary", "loading", "backend", "__init__"]
 

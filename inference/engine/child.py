@@ -6,17 +6,20 @@ goes, the socket ends and so does this process, in whatever it is doing.
 
 import logging
 import os
+import queue
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 from .backend import Backend
 from .config import EngineConfig
 from .engine import Engine
 from .errors import EngineError, ModelLoadFailed
+from .request import Request
 from .wire import (
     Cancel,
     Channel,
@@ -68,20 +71,45 @@ class WireHandler(logging.Handler):
         self._outbox.send(LogLine(record.levelno, record.name, self.format(record), request_id))
 
 
-class Inbox(threading.Thread):
-    """Reads what the web process sends: refusals and tokenizing happen on this thread."""
+class Desk(threading.Thread):
+    """Renders and tokenizes prompts, one after the other."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(name="desk", daemon=True)
+        self._engine = engine
+        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+
+    def submit(self, request: Request) -> None:
+        if self._engine.intake.reserve(request):
+            self._requests.put(request)
+
+    def run(self) -> None:
+        while True:
+            self._engine.intake.prepare(self._requests.get())
+
+
+class Inbox(threading.Thread):
+    """Reads what the web process sends, and never waits for a prompt: the next message
+    may be a cancel.
+    """
+
+    def __init__(self, channel: Channel, on_end: Callable[[], object]) -> None:
         super().__init__(name="inbox", daemon=True)
         self._channel = channel
+        self._on_end = on_end
         self.engine: Engine | None = None
+
+    def serve(self, engine: Engine) -> None:
+        self._desk = Desk(engine)
+        self._desk.start()
+        self.engine = engine
 
     def run(self) -> None:
         try:
             while message := self._channel.receive():
                 match message:
                     case Submit(request) if self.engine:
-                        self.engine.submit(request)
+                        self._desk.submit(request)
                     case Cancel(id) if self.engine:
                         self.engine.cancel(id)
                     case Stop() if self.engine:
@@ -90,7 +118,7 @@ class Inbox(threading.Thread):
                         break
         except Exception:
             logger.exception("cannot read what the web process sends")
-        quit_now()
+        self._on_end()
 
 
 def quit_now() -> NoReturn:
@@ -108,7 +136,7 @@ def make_backend(config: EngineConfig, outbox: Outbox) -> Backend:
 
 
 def serve(channel: Channel, start: Start) -> None:
-    outbox, inbox = Outbox(channel), Inbox(channel)
+    outbox, inbox = Outbox(channel), Inbox(channel, on_end=quit_now)
     logging.getLogger().setLevel(start.log_level)
     logging.getLogger().addHandler(WireHandler(outbox))
     inbox.start()
@@ -121,9 +149,10 @@ def serve(channel: Channel, start: Start) -> None:
         logger.exception("loading failed")
         outbox.send(Failure.of(ModelLoadFailed(f"{start.config.path}: {error!r}")))
         return
-    inbox.engine = Engine(backend, outbox.send)
+    engine = Engine(backend, outbox.send)
+    inbox.serve(engine)
     outbox.send(Ready(backend.info))
-    inbox.engine.run()
+    engine.run()
 
 
 def main(fd: int) -> None:

@@ -2,37 +2,28 @@
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable
 
 from .backend import Backend
-from .errors import (
-    EngineError,
-    EngineStopped,
-    InvalidParameter,
-    PromptTooLong,
-    QueueFull,
-)
+from .errors import EngineError, EngineStopped
+from .intake import OUR_FAULT, Intake
 from .kvcache import KvCache
 from .request import FinishReason, Request, Sequence
 from .scheduler import Scheduler, Work
 from .stats import Load
-from .text import TextStream
-from .wire import Accepted, Delta, Failure, Finish, FromEngine, Step
+from .wire import Delta, Failure, Finish, FromEngine, Step
 
 logger = logging.getLogger(__name__)
-
-RETRY_AFTER_SECONDS = 5.0  # a guess, until the queue can say how fast it moves
-OUR_FAULT = "The engine failed; see the server's log."
 
 
 class Engine:
     """Owns a backend, and drives it on the thread that calls `run`.
 
-    Other threads call `submit`, `cancel` and `stop`, which put notes into the
-    inbox. All that happens to a request leaves through `send`: one Accepted or
-    Failure, Steps, and at the end one Finish or Failure.
+    Other threads call `submit` (or both halves of it, in `intake`), `cancel` and
+    `stop`, which put notes into the inbox. All that happens to a request leaves
+    through `send`: one Accepted or Failure, Steps, and at the end one Finish or
+    Failure.
     """
 
     def __init__(
@@ -41,7 +32,7 @@ class Engine:
         send: Callable[[FromEngine], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        config, info = backend.config, backend.info
+        info = backend.info
         assert info.context_length <= info.cache_tokens, "a request would never fit"
         self.backend = backend
         self.scheduler = Scheduler(
@@ -50,88 +41,29 @@ class Engine:
             batch_tokens=info.batch_tokens,
             prefill_chunk_tokens=info.prefill_chunk_tokens,
         )
-        self._seats = threading.BoundedSemaphore(info.max_sequences + config.max_waiting)
         self._send = send
         self._clock = clock
         self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
+        self.intake = Intake(backend, send, self._inbox.put, clock)
         self._sequences: dict[int, Sequence] = {}
         self._is_stopping = False
         self._deltas: list[Delta] = []
         self._finished: list[Finish] = []
 
-    # From any one thread
+    # From other threads
 
     def submit(self, request: Request) -> None:
         """Queue the request, or refuse it. Either way `send` is called before this returns."""
-        if not self._seats.acquire(blocking=False):
-            self._send(Failure.of(self._queue_full(), request.id))
-            return
-        try:
-            sequence = self._sequence(request)
-        except EngineError as error:
-            self._refuse(request, error)
-        except Exception:
-            logger.exception("a request failed", extra={"request_id": request.request_id})
-            self._refuse(request, EngineError(OUR_FAULT))
-        else:
-            self._send(Accepted(request.id, len(sequence.prompt_tokens)))
-            self._inbox.put(sequence)
-
-    def _refuse(self, request: Request, error: EngineError) -> None:
-        self._seats.release()
-        self._send(Failure.of(error, request.id))
+        if self.intake.reserve(request):
+            self.intake.prepare(request)
 
     def cancel(self, id: int) -> None:
         """Drop the request before the next step. Unknown ids have just finished."""
-        self._inbox.put(id)
+        if not self.intake.withdraw(id):
+            self._inbox.put(id)
 
     def stop(self) -> None:
         self._inbox.put(None)
-
-    def _sequence(self, request: Request) -> Sequence:
-        prompt, context = self._prompt(request), self.backend.info.context_length
-        if len(prompt) >= context:
-            raise PromptTooLong(len(prompt), context, request.prompt_param)
-        params = request.params
-        room = context - len(prompt)
-        return Sequence(
-            request=request,
-            prompt_tokens=prompt,
-            max_tokens=min(params.max_tokens or room, room),
-            text=TextStream(params.stop),
-            submitted_at=self._clock(),
-        )
-
-    def _prompt(self, request: Request) -> list[int]:
-        if request.tokens is not None:
-            prompt = request.tokens
-            for token in prompt:
-                if not self.backend.has_token(token):
-                    raise InvalidParameter("prompt", token, "is not a token of this model")
-        else:
-            prompt = self._tokenized(request)
-        if all(map(self.backend.is_special, prompt)):
-            shown = request.text if request.tokens is None else prompt
-            raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
-        return prompt
-
-    def _tokenized(self, request: Request) -> list[int]:
-        """What is far too long is refused at once: others wait while a prompt is tokenized."""
-        text = request.text or ""
-        if request.messages is not None:
-            text = self.backend.render(request.messages, request.template_options)
-        context = self.backend.info.context_length
-        at_least = len(text) // self.backend.max_token_length
-        if at_least > context:
-            raise PromptTooLong(at_least, context, request.prompt_param)
-        return self.backend.tokenize(text)
-
-    def _queue_full(self) -> QueueFull:
-        waiting = self.backend.config.max_waiting
-        return QueueFull(
-            f"{waiting} requests wait for this model already.",
-            retry_after=RETRY_AFTER_SECONDS,
-        )
 
     # On the engine's own thread
 
@@ -148,6 +80,7 @@ class Engine:
                 self._fail_running(EngineError(OUR_FAULT))
         for sequence in self.scheduler.sequences():
             self._fail(sequence, EngineStopped("The model was unloaded before the end."))
+        self.intake.close()
         self.backend.close()
 
     def step(self) -> None:
@@ -238,7 +171,7 @@ class Engine:
             self.backend.forget(slot)
         self.backend.end(sequence)
         del self._sequences[sequence.id]
-        self._seats.release()
+        self.intake.leave()
 
     def _flush(self) -> None:
         self._send(Step(self._deltas, self._finished, self.load))

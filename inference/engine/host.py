@@ -71,6 +71,7 @@ class EngineHost:
         self._on_exit = on_exit
         self._on_progress = on_progress
         self._mailboxes: dict[int, Mailbox] = {}
+        self._heard_at = time.monotonic()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self.is_stopping = False
@@ -87,6 +88,11 @@ class EngineHost:
     @property
     def is_busy(self) -> bool:
         return bool(self._mailboxes)
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the engine has sent nothing though it has work."""
+        return time.monotonic() - self._heard_at if self.is_busy else 0.0
 
     async def start(self, time_limit: float) -> None:
         """Start the process and wait until its model is loaded.
@@ -133,11 +139,15 @@ class EngineHost:
     # Requests
 
     async def submit(
-        self, on_end: Callable[[Outcome], None] | None = None, **fields: Any
+        self,
+        on_end: Callable[[Outcome], None] | None = None,
+        on_gap: Callable[[float], None] | None = None,
+        **fields: Any,
     ) -> TokenStream:
         """Queue a request of those fields (see `Request`).
 
-        `on_end` hears the outcome of a request that was accepted, exactly once.
+        `on_end` hears the outcome of a request that was accepted, exactly once, and
+        `on_gap` the seconds between any two steps that brought it something.
 
         Raises:
             EngineError: every refusal, before anything is computed.
@@ -146,7 +156,9 @@ class EngineHost:
             raise EngineStopped(f"{self.config.model_id} is being unloaded.")
         request = Request(id=next(_ids), **fields)
         frame = _frame(request)
-        mailbox = self._mailboxes[request.id] = Mailbox(on_end)
+        if not self.is_busy:
+            self._heard_at = time.monotonic()
+        mailbox = self._mailboxes[request.id] = Mailbox(on_end, on_gap)
         self._is_idle.clear()
         self._writer.write(frame)
         try:
@@ -191,6 +203,12 @@ class EngineHost:
             await asyncio.wait_for(asyncio.shield(self._reading), STOP_SECONDS)
         except TimeoutError:
             await self.kill()
+
+    def abort(self) -> None:
+        """End a process that does not answer; for everybody who waits it has crashed."""
+        self.is_open = False
+        if self._process.returncode is None:
+            self._process.kill()
 
     async def kill(self) -> None:
         self.is_stopping = True
@@ -240,6 +258,7 @@ class EngineHost:
         return EngineRestarting(f"The engine of {name} died ({how}).", retry_after=1)
 
     def _dispatch(self, message: FromEngine) -> None:
+        self._heard_at = time.monotonic()
         match message:
             case Step():
                 self._deliver(message)
@@ -263,10 +282,11 @@ class EngineHost:
                 logging.getLogger(name).log(level, "%s", event, extra=extra)
 
     def _deliver(self, step: Step) -> None:
-        self.load = step.load
+        self.load = step.load or self.load
+        now = time.monotonic()
         for delta in step.deltas:
             if mailbox := self._mailboxes.get(delta.id):
-                mailbox.put(delta.text, delta.tokens)
+                mailbox.put(delta.text, delta.tokens, now)
         self.has_answered = self.has_answered or bool(step.finished)
         for finish in step.finished:
             self._close(finish.id, finish)

@@ -36,6 +36,7 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: str  # loading, ready, leaving, crashed
     progress: float = 1.0
     load: Load = Load()
+    num_loading_for: int = 0  # requests that wait for it to be loaded
     memory_bytes: int = 0
     context_length: int = 0
     device: str = ""
@@ -99,6 +100,7 @@ class ManagedModel:
                 model_id=name,
                 state="leaving" if self.is_leaving or not host.is_open else "ready",
                 load=host.load,
+                num_loading_for=self.num_loading_for,
                 memory_bytes=self.memory_bytes,
                 context_length=host.info.context_length,
                 device=host.info.device,
@@ -106,7 +108,12 @@ class ManagedModel:
                 crashes=self.crashes,
             )
         if self.loading is not None:
-            return EngineStatus(model_id=name, state="loading", progress=self.progress)
+            return EngineStatus(
+                model_id=name,
+                state="loading",
+                progress=self.progress,
+                num_loading_for=self.num_loading_for,
+            )
         if self.crashes:
             return EngineStatus(model_id=name, state="crashed", crashes=self.crashes)
         return None

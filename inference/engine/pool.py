@@ -37,6 +37,7 @@ class PoolLimits:
     memory_bytes: int
     load_timeout: float = 600.0  # seconds, for making room and loading each
     drain_seconds: float = 10.0
+    step_timeout: float = 0.0  # seconds a busy engine may be silent; 0: for ever
 
 
 class EnginePool:
@@ -62,9 +63,10 @@ class EnginePool:
         self,
         spec: ModelSpec,
         on_end: Callable[[Outcome], None] | None = None,
+        on_gap: Callable[[float], None] | None = None,
         **fields: Any,
     ) -> TokenStream:
-        """Queue a request (see `Request` for the fields), loading the model if need be.
+        """Queue a request (see `EngineHost.submit`), loading the model if need be.
 
         Raises:
             EngineError: every refusal, before anything is computed.
@@ -73,7 +75,7 @@ class EnginePool:
             host = await self.load(spec)
             if host.is_open:  # it may have been unloaded just now
                 self._models[spec.id].last_used = time.monotonic()
-                return await host.submit(on_end, **fields)
+                return await host.submit(on_end, on_gap, **fields)
 
     async def load(self, spec: ModelSpec) -> EngineHost:
         """The model's engine; all who ask while it loads wait for the same load.
@@ -286,12 +288,22 @@ class EnginePool:
                     await asyncio.sleep(LONGEST_BACKOFF_SECONDS)
 
     async def _watch(self) -> None:
-        """Unload what has been idle for too long."""
+        """Unload what has been idle for too long, and end what does not answer."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             for model in self._loaded():
+                self._abort_if_hung(model)
                 if self._is_overdue(model) and model.host:
                     await self._stop(model, 0)
+
+    def _abort_if_hung(self, model: ManagedModel) -> None:
+        host, limit = model.host, self.limits.step_timeout
+        if host and host.is_open and limit and host.silent_seconds > limit:
+            logger.error(
+                "engine does not answer and is killed",
+                extra={"model": model.spec.id, "seconds": round(host.silent_seconds)},
+            )
+            host.abort()
 
     def _is_overdue(self, model: ManagedModel) -> bool:
         spec, host = model.spec, model.host

@@ -33,10 +33,16 @@ class Mailbox:
     slow client costs a string.
     """
 
-    def __init__(self, on_end: Callable[[Outcome], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_end: Callable[[Outcome], None] | None = None,
+        on_gap: Callable[[float], None] | None = None,
+    ) -> None:
         self.accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.outcome: Outcome | None = None
         self._on_end = on_end
+        self._on_gap = on_gap
+        self._put_at: float | None = None
         self._text: list[str] = []
         self._tokens = 0
         self._changed = asyncio.Event()
@@ -45,7 +51,11 @@ class Mailbox:
         if not self.accepted.done():
             self.accepted.set_result(prompt_tokens)
 
-    def put(self, text: str, tokens: int) -> None:
+    def put(self, text: str, tokens: int, now: float) -> None:
+        """Text that came at `now`, in seconds on any clock."""
+        if self._on_gap and self._put_at is not None:
+            self._on_gap(now - self._put_at)
+        self._put_at = now
         self._text.append(text)
         self._tokens += tokens
         self._changed.set()

@@ -98,11 +98,11 @@ class Finish(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Step(Message, frozen=True):
-    """What one step brought for all sequences together."""
+    """What one step brought for all sequences together; no `load` says that it is unchanged."""
 
     deltas: list[Delta]
     finished: list[Finish]
-    load: Load
+    load: Load | None = None
 
 
 class LogLine(Message, frozen=True):

@@ -131,7 +131,6 @@ async def test_requests_are_counted_by_how_they_ended(api, content, fields, outc
     [
         "llmsite_queue_time_seconds",
         "llmsite_time_to_first_token_seconds",
-        "llmsite_inter_token_seconds",
     ],
 )
 async def test_an_answer_is_one_observation_of_each_duration(api, engine_options, name):
@@ -148,6 +147,14 @@ async def test_durations_are_seconds(api, engine_options):
     first, between = (await moved(api, names, api.complete("a b c"))).values()
     assert 0.05 <= first < 5
     assert 0.05 <= between < 5
+
+
+async def test_every_gap_between_two_tokens_is_an_observation(api, engine_options):
+    engine_options(fake_step_seconds=0.01)
+    name = "llmsite_inter_token_seconds_count"
+    before = await api.metric(name, model="fake")
+    await api.complete("a b c")  # three words and the end
+    assert await api.metric(name, model="fake") - before == 3
 
 
 async def test_what_waits_has_queued(api, engine_options):

@@ -3,7 +3,6 @@ import logging
 import msgspec
 import pytest
 
-from inference.engine import engine as engine_module
 from inference.engine.config import EngineConfig
 from inference.engine.engine import Engine
 from inference.engine.errors import (
@@ -16,6 +15,7 @@ from inference.engine.errors import (
     TemplateError,
 )
 from inference.engine.fake import END, FakeBackend
+from inference.engine.intake import RETRY_AFTER_SECONDS
 from inference.engine.request import FinishReason, Request
 from inference.engine.sampling import SamplingParams
 from inference.engine.stats import Load, Timings, Usage
@@ -116,7 +116,7 @@ class Bench:
             scheduler.is_idle
             and scheduler.cache.num_used == 0
             and not self.engine._sequences
-            and self.engine._seats._value == seats
+            and self.engine.intake._seats._value == seats
             and self.engine.load == Load()
         )
 
@@ -516,7 +516,7 @@ def test_more_than_may_wait_are_refused():
 
     error = bench.error(ids[3])
     assert type(error) is QueueFull
-    assert error.retry_after == engine_module.RETRY_AFTER_SECONDS
+    assert error.retry_after == RETRY_AFTER_SECONDS
     assert [accepted.id for accepted in bench.of(Accepted)] == ids[:3]
     bench.finish()
     assert bench.backend.begun == ids[:3]

@@ -230,6 +230,19 @@ async def test_a_killed_engine_fails_who_runs_and_who_waits(start_host):
     assert not host.is_busy
 
 
+async def test_a_stopped_process_can_be_aborted(start_host):
+    host = await start_host(**SLOW)
+    stream = await host.submit(text="a", params=ENDLESS)
+    os.kill(host.pid, signal.SIGSTOP)
+
+    host.abort()
+
+    with pytest.raises(EngineRestarting, match="killed by signal 9"):
+        await read(stream)
+    await gone(host.pid)
+    assert not host.is_open
+
+
 async def test_each_request_has_an_error_of_its_own(start_host):
     host = await start_host()
     outcomes = []

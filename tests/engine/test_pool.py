@@ -112,6 +112,18 @@ async def test_models_are_loaded_one_at_a_time(make_pool, world):
     assert world.loads == ["a", "b"]
 
 
+async def test_who_waits_for_a_load_is_counted(make_pool, world):
+    pool = make_pool()
+    world.slow_loads.add("a")
+    waiting = await start(*(ask(pool, A) for _ in range(3)))
+    assert [status.num_loading_for for status in pool.status()] == [3]
+
+    world.last("a").become_ready()
+    await asyncio.gather(*waiting)
+
+    assert [status.num_loading_for for status in pool.status()] == [0]
+
+
 async def test_who_stops_waiting_does_not_stop_the_load(make_pool, world):
     pool = make_pool()
     world.slow_loads.add("a")
@@ -473,6 +485,42 @@ async def test_a_new_idle_time_holds_for_a_loaded_model(make_pool, world, clock,
     await settle()
 
     assert world.alive == []
+
+
+# Hanging
+
+
+async def test_an_engine_that_falls_silent_with_work_is_killed(
+    make_pool, world, clock, monkeypatch
+):
+    monkeypatch.setattr(pool_module, "WATCH_SECONDS", 0)
+    world.answers_at_once = False
+    pool = make_pool(step_timeout=60)
+    (victim,) = await start(ask(pool, A))
+
+    clock.now += 60
+    await settle()
+    assert world.alive == ["a"]
+    clock.now += 1
+
+    with pytest.raises(EngineRestarting, match="killed by signal 9"):
+        await victim
+    assert world.alive == []
+    world.answers_at_once = True
+    assert await ask(pool, A, "again") == "again"
+
+
+async def test_an_engine_without_work_may_be_silent(make_pool, world, clock, monkeypatch):
+    monkeypatch.setattr(pool_module, "WATCH_SECONDS", 0)
+    pool = make_pool(step_timeout=60)
+    spec = spec_of("a", idle_timeout=0.0)
+    await ask(pool, spec)
+
+    clock.now += 1e6
+    await settle()
+
+    assert await ask(pool, spec, "again") == "again"
+    assert world.loads == ["a"]
 
 
 # Crashes

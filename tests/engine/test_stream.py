@@ -48,23 +48,23 @@ async def next_turn():
 
 
 async def test_what_waits_is_merged(desk):
-    desk.mailbox.put("Hel", 1)
-    desk.mailbox.put("", 1)
-    desk.mailbox.put("lo", 2)
+    desk.mailbox.put("Hel", 1, now=0)
+    desk.mailbox.put("", 1, now=0)
+    desk.mailbox.put("lo", 2, now=0)
 
     assert await desk.mailbox.take() == Piece("Hello", 4)
 
 
 async def test_what_was_taken_does_not_come_again(desk):
-    desk.mailbox.put("a", 1)
+    desk.mailbox.put("a", 1, now=0)
     await desk.mailbox.take()
-    desk.mailbox.put("b", 1)
+    desk.mailbox.put("b", 1, now=0)
 
     assert await desk.mailbox.take() == Piece("b", 1)
 
 
 async def test_tokens_that_made_no_text_yet_are_a_piece(desk):
-    desk.mailbox.put("", 1)
+    desk.mailbox.put("", 1, now=0)
 
     assert await desk.mailbox.take() == Piece("", 1)
 
@@ -74,7 +74,7 @@ async def test_taking_waits_for_a_piece(desk):
     await next_turn()
     assert not taking.done()
 
-    desk.mailbox.put("a", 1)
+    desk.mailbox.put("a", 1, now=0)
 
     assert await taking == Piece("a", 1)
 
@@ -93,7 +93,7 @@ async def test_silence_is_a_heartbeat(desk, monkeypatch):
 
     assert await desk.mailbox.take() == Piece("", 0)
     assert await desk.mailbox.take() == Piece("", 0)
-    desk.mailbox.put("a", 1)
+    desk.mailbox.put("a", 1, now=0)
     assert await desk.mailbox.take() == Piece("a", 1)
 
 
@@ -108,7 +108,7 @@ async def test_no_heartbeat_before_its_time(desk, monkeypatch):
 
 
 async def test_text_before_the_end_is_delivered_before_it(desk):
-    desk.mailbox.put("a", 1)
+    desk.mailbox.put("a", 1, now=0)
     desk.mailbox.close(FINISH)
 
     assert await desk.mailbox.take() == Piece("a", 1)
@@ -117,7 +117,7 @@ async def test_text_before_the_end_is_delivered_before_it(desk):
 
 
 async def test_text_before_an_error_is_delivered_before_it(desk):
-    desk.mailbox.put("a", 1)
+    desk.mailbox.put("a", 1, now=0)
     desk.mailbox.close(FAILURE)
 
     assert await desk.mailbox.take() == Piece("a", 1)
@@ -193,7 +193,7 @@ async def test_an_observer_that_fails_harms_nobody_else(caplog):
 
 async def test_a_stream_is_read_to_its_end(desk):
     answer = desk.open()
-    desk.mailbox.put("Hello", 2)
+    desk.mailbox.put("Hello", 2, now=0)
     desk.mailbox.close(FINISH)
 
     assert [piece async for piece in answer] == [Piece("Hello", 2)]
@@ -203,7 +203,7 @@ async def test_a_stream_is_read_to_its_end(desk):
 
 async def test_a_stream_that_fails_gives_what_came_before(desk):
     answer = desk.open()
-    desk.mailbox.put("Hello", 2)
+    desk.mailbox.put("Hello", 2, now=0)
     desk.mailbox.close(FAILURE)
     pieces = aiter(answer)
 
@@ -242,7 +242,7 @@ async def test_a_stream_in_use_is_not_cancelled(desk):
 
 async def test_leaving_the_iteration_cancels(desk):
     answer = desk.open()
-    desk.mailbox.put("Hello", 2)
+    desk.mailbox.put("Hello", 2, now=0)
 
     async for _ in answer:
         break
@@ -253,7 +253,7 @@ async def test_leaving_the_iteration_cancels(desk):
 
 async def test_closing_the_iterator_cancels_at_once(desk):
     answer = desk.open()
-    desk.mailbox.put("Hello", 2)
+    desk.mailbox.put("Hello", 2, now=0)
     pieces = aiter(answer)
     await anext(pieces)
 
@@ -275,7 +275,7 @@ async def test_a_reader_that_is_cancelled_cancels(desk):
 
 async def test_a_cancelled_stream_ends_for_its_reader(desk):
     answer = desk.open()
-    desk.mailbox.put("Hello", 2)
+    desk.mailbox.put("Hello", 2, now=0)
 
     answer.cancel()
 

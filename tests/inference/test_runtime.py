@@ -3,6 +3,7 @@
 import pytest
 
 from inference import runtime
+from inference.engine import EngineStatus, Load
 from inference.models import LanguageModel
 from inference.runtime import ModelNotFound
 
@@ -34,3 +35,14 @@ async def test_a_row_that_no_engine_can_run_is_a_clear_refusal(fake_row):
     fake_row.batch_tokens = 1  # past the form, and past full_clean
     with pytest.raises(runtime.EngineError, match="batch_tokens must give each of 10 sequences"):
         runtime.spec(fake_row)
+
+
+def test_who_waits_for_the_load_counts_as_waiting(monkeypatch):
+    status = EngineStatus(
+        model_id="fake", state="loading", load=Load(running=1, waiting=2), num_loading_for=3
+    )
+    monkeypatch.setattr(runtime, "status", lambda: {"fake": status})
+
+    gauges = runtime.gauges()["fake"]
+
+    assert (gauges.running, gauges.waiting, gauges.is_loaded) == (1, 5, False)

@@ -1,0 +1,160 @@
+"""From a request to a sequence that waits: seats, tokenizing, and every early refusal."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from .backend import Backend
+from .errors import EngineError, EngineStopped, InvalidParameter, PromptTooLong, QueueFull
+from .request import FinishReason, Request, Sequence
+from .stats import Timings, Usage
+from .text import TextStream
+from .wire import Accepted, Failure, Finish, FromEngine, Step
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5.0  # a guess, until the queue can say how fast it moves
+OUR_FAULT = "The engine failed; see the server's log."
+
+
+class Intake:
+    """Answers every request with an Accepted or a Failure before it is computed.
+
+    `reserve` is quick, and `prepare` renders and tokenizes, which may take long: they
+    may be called on different threads, so that a cancel never waits for another's
+    prompt. An accepted sequence goes to `deliver`.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        send: Callable[[FromEngine], None],
+        deliver: Callable[[Sequence], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._backend = backend
+        self._send = send
+        self._deliver = deliver
+        self._clock = clock
+        self._seats = threading.BoundedSemaphore(
+            backend.info.max_sequences + backend.config.max_waiting
+        )
+        self._lock = threading.Lock()  # of the next two, and of handing over
+        self._preparing: set[int] = set()
+        self._withdrawn: set[int] = set()
+        self._using_backend = threading.Lock()
+        self._is_closed = False
+
+    def reserve(self, request: Request) -> bool:
+        """Take a seat for the request; False if there is none, and it has been refused."""
+        if not self._seats.acquire(blocking=False):
+            self._send(Failure.of(self._queue_full(), request.id))
+            return False
+        with self._lock:
+            self._preparing.add(request.id)
+        return True
+
+    def prepare(self, request: Request) -> None:
+        """Accept the request, or refuse it; if it was withdrawn by then, it has finished."""
+        if self._is_withdrawn(request):
+            self._settle(request, None)
+            return
+        made: Sequence | EngineError
+        try:
+            with self._using_backend:
+                made = self._sequence(request)
+        except EngineError as error:
+            made = error
+        except Exception:
+            logger.exception("a request failed", extra={"request_id": request.request_id})
+            made = EngineError(OUR_FAULT)
+        self._settle(request, made)
+
+    def withdraw(self, id: int) -> bool:
+        """Take back a request that is not a sequence yet; False if it is, or has finished."""
+        with self._lock:
+            is_preparing = id in self._preparing
+            if is_preparing:
+                self._withdrawn.add(id)
+        return is_preparing
+
+    def leave(self) -> None:
+        """Give back the seat of a sequence that has finished."""
+        self._seats.release()
+
+    def close(self) -> None:
+        """Refuse all further requests; the backend is not used any more once it returns."""
+        with self._using_backend:
+            self._is_closed = True
+
+    def _is_withdrawn(self, request: Request) -> bool:
+        with self._lock:
+            return request.id in self._withdrawn
+
+    def _settle(self, request: Request, made: Sequence | EngineError | None) -> None:
+        # In one go: a cancel comes before the sequence has been delivered, or after.
+        with self._lock:
+            self._preparing.discard(request.id)
+            is_withdrawn = request.id in self._withdrawn
+            self._withdrawn.discard(request.id)
+            if isinstance(made, Sequence) and not is_withdrawn:
+                self._send(Accepted(request.id, len(made.prompt_tokens)))
+                self._deliver(made)
+                return
+        self._seats.release()
+        if isinstance(made, EngineError):
+            self._send(Failure.of(made, request.id))
+        else:
+            self._send_withdrawn(request.id)
+
+    def _send_withdrawn(self, id: int) -> None:
+        nothing = Finish(id, FinishReason.CANCELLED, Usage(0, 0), Timings(0, 0, 0))
+        self._send(Accepted(id, 0))
+        self._send(Step([], [nothing]))
+
+    def _sequence(self, request: Request) -> Sequence:
+        if self._is_closed:
+            raise EngineStopped("The model is being unloaded.")
+        prompt, context = self._prompt(request), self._backend.info.context_length
+        if len(prompt) >= context:
+            raise PromptTooLong(len(prompt), context, request.prompt_param)
+        params = request.params
+        room = context - len(prompt)
+        return Sequence(
+            request=request,
+            prompt_tokens=prompt,
+            max_tokens=min(params.max_tokens or room, room),
+            text=TextStream(params.stop),
+            submitted_at=self._clock(),
+        )
+
+    def _prompt(self, request: Request) -> list[int]:
+        if request.tokens is not None:
+            prompt = request.tokens
+            for token in prompt:
+                if not self._backend.has_token(token):
+                    raise InvalidParameter("prompt", token, "is not a token of this model")
+        else:
+            prompt = self._tokenized(request)
+        if all(map(self._backend.is_special, prompt)):
+            shown = request.text if request.tokens is None else prompt
+            raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
+        return prompt
+
+    def _tokenized(self, request: Request) -> list[int]:
+        """What is far too long is refused at once: others wait while a prompt is tokenized."""
+        text = request.text or ""
+        if request.messages is not None:
+            text = self._backend.render(request.messages, request.template_options)
+        context = self._backend.info.context_length
+        at_least = len(text) // self._backend.max_token_length
+        if at_least > context:
+            raise PromptTooLong(at_least, context, request.prompt_param)
+        return self._backend.tokenize(text)
+
+    def _queue_full(self) -> QueueFull:
+        waiting = self._backend.config.max_waiting
+        return QueueFull(
+            f"{waiting} requests wait for this model already.",
+            retry_after=RETRY_AFTER_SECONDS,
+        )

@@ -1,0 +1,177 @@
+"""Requests on their way to the engine, which may be taken back meanwhile."""
+
+import contextlib
+import queue
+import socket
+import threading
+
+import pytest
+
+from inference.engine.child import Inbox
+from inference.engine.config import EngineConfig
+from inference.engine.engine import Engine
+from inference.engine.errors import EngineStopped
+from inference.engine.fake import FakeBackend
+from inference.engine.request import FinishReason, Request
+from inference.engine.stats import Load, Usage
+from inference.engine.wire import Accepted, Cancel, Channel, Failure, Step, Submit, encode
+
+LONG = 10  # seconds, for what is a matter of milliseconds
+
+
+class SlowReader(FakeBackend):
+    """Reads a prompt of `slow` for as long as the test wants."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.is_reading, self.may_go_on = threading.Event(), threading.Event()
+        self.is_closed = False
+
+    def tokenize(self, text):
+        if text == "slow":
+            self.is_reading.set()
+            assert self.may_go_on.wait(LONG)
+            assert not self.is_closed
+        return super().tokenize(text)
+
+    def close(self):
+        self.is_closed = True
+
+
+class Bench:
+    def __init__(self):
+        config = EngineConfig(model_id="m", path="", backend="fake", max_sequences=2, max_waiting=1)
+        self.backend = SlowReader(config)
+        self.sent = queue.SimpleQueue()
+        self.engine = Engine(self.backend, self.sent.put)
+
+    def next(self):
+        return self.sent.get(timeout=LONG)
+
+    def turn(self):
+        self.engine._receive(block=True)
+        self.engine.step()
+
+
+@pytest.fixture
+def bench():
+    bench = Bench()
+    yield bench
+    bench.backend.may_go_on.set()
+
+
+@pytest.fixture
+def web(bench):
+    """What the web process would hold: it sends messages to the engine's inbox."""
+    ours, theirs = socket.socketpair()
+    inbox = Inbox(Channel(theirs), on_end=lambda: None)
+    inbox.serve(bench.engine)
+    inbox.start()
+    with ours, theirs:
+        yield lambda message: ours.sendall(encode(message))
+        ours.shutdown(socket.SHUT_WR)
+        inbox.join(LONG)
+
+
+def asked(id, text):
+    return Request(id=id, text=text)
+
+
+def test_a_cancel_does_not_wait_for_anothers_prompt_to_be_tokenized(bench, web):
+    web(Submit(asked(1, "a b c")))
+    assert bench.next() == Accepted(1, 3)
+    bench.turn()
+    bench.next()
+    web(Submit(asked(2, "slow")))
+    assert bench.backend.is_reading.wait(LONG)
+
+    web(Cancel(1))
+    bench.turn()
+
+    (finish,) = bench.next().finished
+    assert (finish.id, finish.reason) == (1, FinishReason.CANCELLED)
+
+
+def test_a_request_that_is_cancelled_while_it_is_tokenized_is_never_computed(bench, web):
+    web(Submit(asked(1, "slow")))
+    assert bench.backend.is_reading.wait(LONG)
+
+    web(Cancel(1))
+    web(Submit(asked(2, "a")))
+    bench.backend.may_go_on.set()
+
+    assert bench.next() == Accepted(1, 0)
+    (finish,) = bench.next().finished
+    assert (finish.reason, finish.usage) == (FinishReason.CANCELLED, Usage(0, 0))
+    assert bench.next() == Accepted(2, 1)
+    bench.turn()
+    assert [s.id for s in bench.engine.scheduler.running] == [2]
+
+
+def test_a_request_that_is_cancelled_before_its_turn_is_not_even_tokenized(bench):
+    request = asked(1, "slow")
+    assert bench.engine.intake.reserve(request)
+
+    bench.engine.cancel(1)
+    bench.engine.intake.prepare(request)
+
+    assert not bench.backend.is_reading.is_set()
+    assert bench.next() == Accepted(1, 0)
+    assert bench.next().finished[0].reason is FinishReason.CANCELLED
+    assert bench.engine.load == Load()
+
+
+def test_who_left_makes_room_for_others(bench):
+    for id in range(1, 20):
+        request = asked(id, "slow")
+        assert bench.engine.intake.reserve(request)
+        bench.engine.cancel(id)
+        bench.engine.intake.prepare(request)
+
+    assert [bench.engine.intake.reserve(asked(id, "a")) for id in range(20, 24)] == [
+        *(True, True, True),
+        False,
+    ]
+
+
+def test_a_full_queue_refuses_while_a_prompt_is_tokenized(bench, web):
+    web(Submit(asked(1, "slow")))
+    assert bench.backend.is_reading.wait(LONG)
+
+    for id in (2, 3, 4):
+        web(Submit(asked(id, "a")))
+
+    refusal = bench.next()
+    assert isinstance(refusal, Failure)
+    assert (refusal.id, refusal.name) == (4, "QueueFull")
+
+
+def test_the_model_is_not_freed_while_a_prompt_is_tokenized(bench):
+    reading = threading.Thread(target=bench.engine.submit, args=[asked(1, "slow")])
+    reading.start()
+    assert bench.backend.is_reading.wait(LONG)
+    bench.engine.stop()
+    running = threading.Thread(target=bench.engine.run)
+    running.start()
+    with contextlib.suppress(queue.Empty):
+        assert bench.sent.get(timeout=0.05) is None  # nothing ends before the prompt is read
+
+    bench.backend.may_go_on.set()  # the backend itself asserts that it is open still
+
+    running.join(LONG)
+    reading.join(LONG)
+    assert bench.backend.is_closed
+
+
+def test_a_closed_intake_refuses(bench):
+    bench.engine.stop()
+    bench.engine.run()
+
+    bench.engine.submit(asked(1, "a"))
+
+    refusal = bench.next()
+    assert isinstance(refusal.error(), EngineStopped)
+
+
+def test_a_step_without_a_load_leaves_it_as_it_was():
+    assert Step([], []).load is None
