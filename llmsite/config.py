@@ -10,15 +10,17 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeGuard, get_origin
+from typing import Any, TypeGuard, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from .sections import Email, Limits, Models, Retention, Security, Server
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PREFIX = "LLMSITE_"
@@ -38,111 +40,6 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text says which keys, and why."""
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Server(Section):
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
-    allowed_hosts: list[str] = Field(
-        [], description="Host names the service answers to, besides `host` and loopback."
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least severe log lines to write."
-    )
-    log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="`auto` writes JSON unless standard error is a terminal."
-    )
-    drain_seconds: float = Field(
-        10, ge=0, description="On shutdown, how long running answers may go on."
-    )
-
-
-class AvailableModel(Section):
-    """A model to put into the registry at start, unless its id is there already."""
-
-    id: str
-    name: str = ""
-    context_length: int = Field(0, ge=0)
-    source: str = ""
-
-
-class Models(Section):
-    default_device: Literal["auto", "cuda", "metal", "cpu"] = Field(
-        "auto", description="Where a model runs whose own device is `auto`."
-    )
-    max_concurrent_requests: int = Field(
-        10,
-        ge=1,
-        le=256,
-        description="Requests one model computes at once, unless its registry row says. More wait.",
-    )
-    max_waiting_requests: int = Field(
-        256, ge=0, description="Requests that may wait for one model; beyond it: 429."
-    )
-    max_loaded_models: int = Field(
-        0, ge=0, description="Models in memory at once; 0: as many as fit."
-    )
-    memory_limit_mb: int = Field(
-        0, ge=0, description="Memory for all loaded models, in MiB; 0: 80 % of the machine's."
-    )
-    idle_timeout_seconds: float = Field(
-        900, ge=0, description="An idle model is unloaded after this long; 0: never."
-    )
-    load_timeout_seconds: float = Field(
-        600, gt=0, description="A model that has not loaded by then has failed."
-    )
-    step_timeout_seconds: float = Field(
-        300,
-        ge=0,
-        description="An engine that has work and says nothing for so long is restarted; 0: never.",
-    )
-    available_models: list[AvailableModel] = Field(
-        [],
-        description="Models to register at start: `id`, `name`, `context_length`, `source`.",
-    )
-
-
-# A secret, so that neither an error nor a log line shows it.
-ApiKey = Annotated[SecretStr, Field(min_length=16)]
-
-
-class Security(Section):
-    enable_auth: bool = Field(False, description="Require an API key.")
-    api_keys: list[ApiKey] = Field(
-        [], description="The keys that are accepted, 16 characters or more each."
-    )
-    i_understand_anyone_can_use_this: bool = Field(
-        False, description="Allow another address than loopback with `enable_auth` off."
-    )
-
-
-class Limits(Section):
-    max_prompt_length: int | None = Field(
-        None,
-        ge=1,
-        description="Characters of a prompt. Unset: 8192 in the older dialect, "
-        "the model's context elsewhere.",
-    )
-    max_response_tokens: int | None = Field(
-        None,
-        ge=1,
-        description="Tokens of an answer. Unset: 2048 in the older dialect, "
-        "the model's context elsewhere.",
-    )
-    max_body_mb: float = Field(10, gt=0, description="Size of a request, in MiB.")
-    max_sessions: int = Field(
-        1000, ge=1, description="Chat sessions kept in the older dialect (not served yet)."
-    )
-    default_rate_limit_per_minute: int | None = Field(
-        None,
-        ge=0,
-        description="Requests a minute for each key and each address; 0: no limit. "
-        "Unset: 60 with `enable_auth`, no limit without.",
-    )
-
-
 class Config(BaseSettings):
     """All settings. Sections are in the order in which the README lists them."""
 
@@ -158,6 +55,8 @@ class Config(BaseSettings):
     models: Models = Models()
     security: Security = Security()
     limits: Limits = Limits()
+    retention: Retention = Retention()
+    email: Email = Email()
 
     @classmethod
     def settings_customise_sources(
@@ -251,13 +150,11 @@ def _refuse_open_service(config: Config) -> None:
     """Without keys, only this machine may use the service, unless told otherwise."""
     security = config.security
     if security.enable_auth:
-        if not security.api_keys:
-            raise ConfigError("security.api_keys: enable_auth = true needs at least one key")
         return
     if config.server.host not in LOOPBACK and not security.i_understand_anyone_can_use_this:
         raise ConfigError(
             f"server.host: {config.server.host!r} is not loopback, and without"
             " security.enable_auth anyone who reaches it could use it. Set"
-            " security.enable_auth = true and security.api_keys, or"
+            " security.enable_auth = true, or"
             " security.i_understand_anyone_can_use_this = true"
         )

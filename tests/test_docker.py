@@ -16,7 +16,8 @@ from django_prometheus.middleware import PrometheusBeforeMiddleware
 from prometheus_client import REGISTRY
 
 from inference import metrics
-from llmsite.config import FILE_VARIABLE, PREFIX, Config, Section, load_config
+from llmsite.config import FILE_VARIABLE, PREFIX, Config, load_config
+from llmsite.sections import Section
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKER = ROOT / "docker"

@@ -14,7 +14,8 @@ from pydantic_core import PydanticUndefined
 from inference import metrics
 from inference.api.errors import ENGINE_ERRORS
 from inference.engine.errors import EngineError
-from llmsite.config import Config, Section
+from llmsite.config import Config
+from llmsite.sections import Section
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -41,15 +42,15 @@ def row(key, field):
 
 
 def shown(value):
-    return (
-        "unset" if value is None else f"`{str(value).lower() if value in (True, False) else value}`"
-    )
+    if value is None or value == "":
+        return "unset"
+    return f"`{str(value).lower() if value in (True, False) else value}`"
 
 
 def routes(resolver=None, prefix="") -> Iterator[str]:
     for pattern in (resolver or get_resolver()).url_patterns:
         path = prefix + str(pattern.pattern)
-        if isinstance(pattern, URLResolver) and "admin" not in path:
+        if isinstance(pattern, URLResolver) and path not in ("admin/", "accounts/"):
             yield from routes(pattern, path)
         elif isinstance(pattern, URLPattern) and not path.startswith("^"):
             yield "/" + path.replace("<path:name>", "{model}")

@@ -13,7 +13,7 @@ from rest_framework.views import APIView, exception_handler
 
 from accounts import authentication
 from accounts.authentication import LOCAL, ApiKeyAuthentication
-from llmsite.config import Security
+from llmsite.sections import Security
 
 ALICE = "alice-has-a-long-key"
 BOB = "bob-has-another-key-é"

@@ -1,0 +1,23 @@
+"""People."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+
+LOCAL = "local"
+
+
+class PeopleManager(UserManager["User"]):
+    def local(self) -> "User":
+        """Who everybody is while `security.enable_auth` is off. Nobody can sign in as them."""
+        user, is_new = self.get_or_create(username=LOCAL, defaults={"first_name": "Local"})
+        if is_new:
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+        return user
+
+
+class User(AbstractUser):
+    """A person. Ours from the first migration on, since it cannot be swapped later."""
+
+    objects: ClassVar[PeopleManager] = PeopleManager()
