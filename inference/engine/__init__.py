@@ -21,10 +21,11 @@ from .pool import EnginePool, PoolLimits
 from .request import FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
-from .stream import Outcome, Piece, TokenStream
+from .stream import Admit, Outcome, Piece, TokenStream
 from .wire import Finish
 
 __all__ = [
+    "Admit",
     "BackendUnusable",
     "DecodeFailed",
     "EngineConfig",

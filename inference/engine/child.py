@@ -25,6 +25,7 @@ from .wire import (
     Channel,
     Failure,
     FromEngine,
+    Go,
     Loading,
     LogLine,
     Ready,
@@ -110,6 +111,8 @@ class Inbox(threading.Thread):
                 match message:
                     case Submit(request) if self.engine:
                         self._desk.submit(request)
+                    case Go(id, max_tokens) if self.engine:
+                        self.engine.intake.release(id, max_tokens)
                     case Cancel(id) if self.engine:
                         self.engine.cancel(id)
                     case Stop() if self.engine:

@@ -3,11 +3,13 @@
 import asyncio
 import contextvars
 import logging
+import os
+import re
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,14 @@ from .errors import (
 )
 from .request import Request
 from .stats import Load
-from .stream import Mailbox, Outcome, TokenStream
+from .stream import Admit, Mailbox, Outcome, TokenStream
 from .wire import (
     HEADER,
     Accepted,
     Cancel,
     Failure,
     FromEngine,
+    Go,
     Loading,
     LogLine,
     Message,
@@ -45,6 +48,12 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]  # where `inference` can be imported from
 STOP_SECONDS = 10.0  # for an engine to free its model before it is killed
+
+# What an engine does not inherit, as its native code reads files that strangers made: our
+# own variables, those whose name speaks of a secret, and addresses with a password in them.
+OURS = re.compile(r"LLMSITE_|(DATABASE|REDIS)_URL\Z")
+SECRET = re.compile(r"key|secret|token|passw|credential", re.IGNORECASE)
+WITH_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@")
 
 _ids = count(1)
 
@@ -128,6 +137,7 @@ class EngineHost:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     cwd=ROOT,
+                    env=_without_secrets(os.environ),
                 )
             except (OSError, asyncio.CancelledError):
                 self._writer.close()
@@ -142,19 +152,22 @@ class EngineHost:
         self,
         on_end: Callable[[Outcome], None] | None = None,
         on_gap: Callable[[float], None] | None = None,
+        admit: Admit | None = None,
         **fields: Any,
     ) -> TokenStream:
         """Queue a request of those fields (see `Request`).
 
         `on_end` hears the outcome of a request that was accepted, exactly once, and
-        `on_gap` the seconds between any two steps that brought it something.
+        `on_gap` the seconds between any two steps that brought it something. With
+        `admit` the request keeps its place in the queue, and is not computed before
+        that has granted it tokens.
 
         Raises:
-            EngineError: every refusal, before anything is computed.
+            EngineError: every refusal, before anything is computed; and what `admit` raises.
         """
         if not self.is_open:
             raise EngineStopped(f"{self.config.model_id} is being unloaded.")
-        request = Request(id=next(_ids), **fields)
+        request = Request(id=next(_ids), is_held=admit is not None, **fields)
         frame = _frame(request)
         if not self.is_busy:
             self._heard_at = time.monotonic()
@@ -162,11 +175,22 @@ class EngineHost:
         self._is_idle.clear()
         self._writer.write(frame)
         try:
-            prompt_tokens = await mailbox.accepted
+            accepted = await mailbox.accepted
         except asyncio.CancelledError:
             self._cancel(request.id)
             raise
-        return TokenStream(mailbox, prompt_tokens, lambda: self._cancel(request.id))
+        if admit:
+            await self._admit(admit, accepted, mailbox)
+        return TokenStream(mailbox, accepted.prompt_tokens, lambda: self._cancel(request.id))
+
+    async def _admit(self, admit: Admit, accepted: Accepted, mailbox: Mailbox) -> None:
+        try:
+            granted = await admit(accepted.prompt_tokens, accepted.max_tokens)
+        except BaseException:
+            mailbox.forget_observer()
+            self._cancel(accepted.id)
+            raise
+        self._send(Go(accepted.id, granted))
 
     def _cancel(self, id: int) -> None:
         if id in self._mailboxes:
@@ -262,9 +286,9 @@ class EngineHost:
         match message:
             case Step():
                 self._deliver(message)
-            case Accepted(id, prompt_tokens):
+            case Accepted(id):
                 if mailbox := self._mailboxes.get(id):
-                    mailbox.accept(prompt_tokens)
+                    mailbox.accept(message)
             case Failure(id=0):
                 self._ready.set_exception(message.error())
             case Failure(id):
@@ -290,6 +314,14 @@ class EngineHost:
         self.has_answered = self.has_answered or bool(step.finished)
         for finish in step.finished:
             self._close(finish.id, finish)
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environment.items()
+        if not (OURS.match(name) or SECRET.search(name) or WITH_PASSWORD.search(value))
+    }
 
 
 def _frame(request: Request) -> bytes:

@@ -22,7 +22,8 @@ class Intake:
 
     `reserve` is quick, and `prepare` renders and tokenizes, which may take long: they
     may be called on different threads, so that a cancel never waits for another's
-    prompt. An accepted sequence goes to `deliver`.
+    prompt. An accepted sequence goes to `deliver`; one that is to be held, when it is
+    released.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class Intake:
         self._seats = threading.BoundedSemaphore(
             backend.info.max_sequences + backend.config.max_waiting
         )
-        self._lock = threading.Lock()  # of the next two, and of handing over
+        self._lock = threading.Lock()  # of the next three, and of handing over
         self._preparing: set[int] = set()
         self._withdrawn: set[int] = set()
+        self._held: dict[int, Sequence] = {}
         self._using_backend = threading.Lock()
         self._is_closed = False
 
@@ -73,10 +75,22 @@ class Intake:
     def withdraw(self, id: int) -> bool:
         """Take back a request that is not a sequence yet; False if it is, or has finished."""
         with self._lock:
+            held = self._held.pop(id, None)
             is_preparing = id in self._preparing
             if is_preparing:
                 self._withdrawn.add(id)
-        return is_preparing
+        if held:
+            self._seats.release()
+            self._send(_withdrawn(id, len(held.prompt_tokens)))
+        return is_preparing or held is not None
+
+    def release(self, id: int, max_tokens: int) -> None:
+        """Let a held sequence be computed. Unknown ids have been withdrawn."""
+        with self._lock:
+            sequence = self._held.pop(id, None)
+            if sequence:
+                sequence.max_tokens = min(sequence.max_tokens, max_tokens)
+                self._deliver(sequence)
 
     def leave(self) -> None:
         """Give back the seat of a sequence that has finished."""
@@ -98,19 +112,18 @@ class Intake:
             is_withdrawn = request.id in self._withdrawn
             self._withdrawn.discard(request.id)
             if isinstance(made, Sequence) and not is_withdrawn:
-                self._send(Accepted(request.id, len(made.prompt_tokens)))
-                self._deliver(made)
+                self._send(Accepted(request.id, len(made.prompt_tokens), made.max_tokens))
+                if request.is_held:
+                    self._held[request.id] = made
+                else:
+                    self._deliver(made)
                 return
         self._seats.release()
         if isinstance(made, EngineError):
             self._send(Failure.of(made, request.id))
         else:
-            self._send_withdrawn(request.id)
-
-    def _send_withdrawn(self, id: int) -> None:
-        nothing = Finish(id, FinishReason.CANCELLED, Usage(0, 0), Timings(0, 0, 0))
-        self._send(Accepted(id, 0))
-        self._send(Step([], [nothing]))
+            self._send(Accepted(request.id, 0, 0))
+            self._send(_withdrawn(request.id, 0))
 
     def _sequence(self, request: Request) -> Sequence:
         if self._is_closed:
@@ -158,3 +171,8 @@ class Intake:
             f"{waiting} requests wait for this model already.",
             retry_after=RETRY_AFTER_SECONDS,
         )
+
+
+def _withdrawn(id: int, prompt_tokens: int) -> Step:
+    nothing = Finish(id, FinishReason.CANCELLED, Usage(prompt_tokens, 0), Timings(0, 0, 0))
+    return Step([], [nothing])

@@ -22,7 +22,7 @@ from .errors import (
 )
 from .host import EngineHost
 from .managed import LONGEST_BACKOFF_SECONDS, EngineStatus, ManagedModel, ModelSpec
-from .stream import Outcome, TokenStream
+from .stream import Admit, Outcome, TokenStream
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class EnginePool:
         spec: ModelSpec,
         on_end: Callable[[Outcome], None] | None = None,
         on_gap: Callable[[float], None] | None = None,
+        admit: Admit | None = None,
         **fields: Any,
     ) -> TokenStream:
         """Queue a request (see `EngineHost.submit`), loading the model if need be.
@@ -75,7 +76,7 @@ class EnginePool:
             host = await self.load(spec)
             if host.is_open:  # it may have been unloaded just now
                 self._models[spec.id].last_used = time.monotonic()
-                return await host.submit(on_end, on_gap, **fields)
+                return await host.submit(on_end, on_gap, admit, **fields)
 
     async def load(self, spec: ModelSpec) -> EngineHost:
         """The model's engine; all who ask while it loads wait for the same load.

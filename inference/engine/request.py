@@ -24,6 +24,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         id: unique among the requests of one engine process.
         request_id: names the request in every log line, from the edge on.
         template_options: passed to the chat template beside the messages.
+        priority: who waits enters by it, 0 first.
+        is_held: accepted, but computed only once a Go has come.
     """
 
     id: int
@@ -33,6 +35,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, Any]] | None = None
     template_options: dict[str, Any] = {}
     params: SamplingParams = SamplingParams()
+    priority: int = 1
+    is_held: bool = False
 
     @property
     def prompt_param(self) -> str:

@@ -21,7 +21,7 @@ class Work:
 
 
 class Scheduler:
-    """First come, first served, over the sequence ids and cells of one KV cache.
+    """By priority, then first come, first served, over the slots and cells of one KV cache.
 
     Pure state: no thread, no clock, no model. A sequence enters when its prompt
     fits; should the cache run out later, the one that entered last gives its
@@ -52,7 +52,11 @@ class Scheduler:
         return [*self.running, *self.waiting]
 
     def add(self, sequence: Sequence) -> None:
-        self.waiting.append(sequence)
+        """Queue it behind all of its priority, and before those whose turn is later."""
+        place = len(self.waiting)
+        while place and _waits_for(self.waiting[place - 1], sequence):
+            place -= 1
+        self.waiting.insert(place, sequence)
 
     def remove(self, sequence: Sequence) -> int | None:
         """Forget the sequence; return the slot it leaves, if it had one."""
@@ -139,3 +143,8 @@ class Scheduler:
         self._free_slots.append(slot)
         sequence.slot = None
         return slot
+
+
+def _waits_for(waiting: Sequence, new: Sequence) -> bool:
+    """Whether the new one goes first. Who had entered before keeps the head of the queue."""
+    return waiting.admitted_at is None and waiting.request.priority > new.request.priority

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from .errors import EngineError
-from .wire import Finish
+from .wire import Accepted, Finish
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,9 @@ class Piece(NamedTuple):
 
 
 Outcome = Finish | EngineError
+# Asked with the tokens of the prompt, and those that an answer may have at most; answers
+# with how many it is granted, or raises what refuses the request.
+Admit = Callable[[int, int], Awaitable[int]]
 HEARTBEAT_SECONDS = 15.0
 
 
@@ -38,7 +41,7 @@ class Mailbox:
         on_end: Callable[[Outcome], None] | None = None,
         on_gap: Callable[[float], None] | None = None,
     ) -> None:
-        self.accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.accepted: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self.outcome: Outcome | None = None
         self._on_end = on_end
         self._on_gap = on_gap
@@ -47,9 +50,13 @@ class Mailbox:
         self._tokens = 0
         self._changed = asyncio.Event()
 
-    def accept(self, prompt_tokens: int) -> None:
+    def accept(self, accepted: Accepted) -> None:
         if not self.accepted.done():
-            self.accepted.set_result(prompt_tokens)
+            self.accepted.set_result(accepted)
+
+    def forget_observer(self) -> None:
+        """The request has been refused after all: nobody is told of its end."""
+        self._on_end = None
 
     def put(self, text: str, tokens: int, now: float) -> None:
         """Text that came at `now`, in seconds on any clock."""

@@ -37,6 +37,13 @@ class Submit(Message, frozen=True):
     request: Request
 
 
+class Go(Message, frozen=True):
+    """Compute the held request, up to so many tokens of an answer."""
+
+    id: int
+    max_tokens: int
+
+
 class Cancel(Message, frozen=True):
     id: int
 
@@ -76,10 +83,14 @@ class Failure(Message, frozen=True):
 
 
 class Accepted(Message, frozen=True):
-    """The request waits or runs: from here on it ends with a Finish or a Failure."""
+    """The request waits or runs: from here on it ends with a Finish or a Failure.
+
+    `max_tokens` of an answer are asked for, or fit into the context.
+    """
 
     id: int
     prompt_tokens: int
+    max_tokens: int
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
@@ -114,7 +125,7 @@ class LogLine(Message, frozen=True):
     request_id: str = ""
 
 
-ToEngine = Start | Submit | Cancel | Stop
+ToEngine = Start | Submit | Go | Cancel | Stop
 FromEngine = Loading | Ready | Failure | Accepted | Step | LogLine
 
 _encoder = msgspec.msgpack.Encoder()

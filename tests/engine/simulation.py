@@ -7,9 +7,12 @@ from inference.engine.scheduler import Scheduler, Work
 from inference.engine.text import TextStream
 
 
-def make_sequence(id: int, prompt: list[int], max_tokens: int, submitted_at: float = 0) -> Sequence:
+def make_sequence(
+    id: int, prompt: list[int], max_tokens: int, submitted_at: float = 0, priority: int = 1
+) -> Sequence:
+    params = SamplingParams(max_tokens=max_tokens)
     return Sequence(
-        request=Request(id=id, tokens=prompt, params=SamplingParams(max_tokens=max_tokens)),
+        request=Request(id=id, tokens=prompt, params=params, priority=priority),
         prompt_tokens=prompt,
         max_tokens=max_tokens,
         text=TextStream(),
@@ -49,9 +52,9 @@ class Simulation:
         self.finished: list[Sequence] = []
         self._count = 0
 
-    def arrive(self, prompt: list[int], max_tokens: int) -> Sequence:
+    def arrive(self, prompt: list[int], max_tokens: int, priority: int = 1) -> Sequence:
         self._count += 1
-        sequence = make_sequence(self._count, prompt, max_tokens)
+        sequence = make_sequence(self._count, prompt, max_tokens, priority=priority)
         self.scheduler.add(sequence)
         return sequence
 

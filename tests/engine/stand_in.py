@@ -129,7 +129,7 @@ class StandIn(EngineHost):
                 self._load(config.model_id)
             case Submit(request):
                 self.requests[request.id] = request.text
-                self.reply(Accepted(request.id, 1))
+                self.reply(Accepted(request.id, 1, 100))
                 if self.world.answers_at_once:
                     self._answer(request.id, FinishReason.STOP)
             case Cancel(id) if id in self.requests:

@@ -134,7 +134,7 @@ def test_an_answer_is_accepted_streamed_and_finished():
 
     bench.finish()
 
-    assert bench.sent[0] == Accepted(id, 3)
+    assert bench.sent[0] == Accepted(id, 3, 4093)
     assert bench.text(id) == "a b c "
     assert bench.ending(id).reason is FinishReason.STOP
     assert bench.is_empty()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 
+import psutil
 import pytest
 
 from inference.engine import host as host_module
@@ -204,6 +205,70 @@ async def test_who_leaves_before_being_accepted_leaves_nothing_behind(start_host
 
     await asyncio.wait_for(host.wait_idle(), DEADLINE)
     assert await read(await host.submit(text="a b")) == "a b "
+
+
+# Admission
+
+
+async def test_a_request_is_computed_once_it_is_admitted(start_host):
+    host = await start_host(context_length=100)
+    asked = []
+
+    async def admit(*tokens):
+        asked.append(tokens)
+        return 2
+
+    stream = await host.submit(admit=admit, text="a b c")
+
+    assert asked == [(3, 97)]
+    assert await read(stream) == "a b "
+    assert stream.finish.reason is FinishReason.LENGTH
+
+
+async def test_a_request_that_is_not_admitted_leaves_nothing(start_host):
+    host = await start_host(max_sequences=1)
+    outcomes = []
+
+    async def admit(*tokens):
+        raise PermissionError("no")
+
+    with pytest.raises(PermissionError):
+        await host.submit(outcomes.append, admit=admit, text="a")
+
+    await asyncio.wait_for(host.wait_idle(), DEADLINE)
+    assert outcomes == []
+    assert await read(await host.submit(text="a b")) == "a b "
+
+
+async def test_who_leaves_while_admission_is_decided_is_not_computed(start_host):
+    host = await start_host()
+    is_asked = asyncio.Event()
+
+    async def admit(*tokens):
+        is_asked.set()
+        await asyncio.Event().wait()
+
+    asking = asyncio.create_task(host.submit(admit=admit, text="a"))
+    await is_asked.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    await asyncio.wait_for(host.wait_idle(), DEADLINE)
+
+
+async def test_an_engine_that_dies_during_admission_fails_the_request(start_host):
+    host = await start_host()
+
+    async def admit(*tokens):
+        os.kill(host.pid, signal.SIGKILL)
+        await gone(host.pid)
+        return 5
+
+    stream = await host.submit(admit=admit, text="a")
+
+    with pytest.raises(EngineRestarting):
+        await read(stream)
 
 
 # Death
@@ -469,6 +534,28 @@ async def test_an_orderly_end_is_no_error_in_the_log(start_host, caplog):
     assert caplog.records == []
 
 
+async def test_the_process_inherits_what_it_runs_on_and_no_secret(start_host, monkeypatch):
+    secrets = {
+        "DATABASE_URL": "a",
+        "REDIS_URL": "b",
+        "LLMSITE_SECURITY__API_KEYS": "c",
+        "HF_TOKEN": "d",
+        "AWS_SECRET_ACCESS": "e",
+        "PGPASSWORD": "f",
+        "some_api_key": "g",
+        "HTTPS_PROXY": "http://alice:hunter2@proxy:3128",
+    }
+    needed = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "0", "NO_PROXY": "http://a:1/@"}
+    for name, value in (secrets | needed).items():
+        monkeypatch.setenv(name, value)
+
+    inherited = psutil.Process((await start_host()).pid).environ()
+
+    assert not inherited.keys() & secrets.keys()
+    assert needed.items() <= inherited.items()
+    assert inherited["PATH"] == os.environ["PATH"]
+
+
 # The child, when the web process is gone
 
 
@@ -513,7 +600,7 @@ def test_a_child_in_a_long_step_ends_with_the_web_process(child):
     web.sendall(encode(Start(config_of(fake_step_seconds=1000.0))))
     receive(web)
     web.sendall(encode(Submit(Request(id=1, text="a"))))
-    assert receive(web) == Accepted(1, 1)
+    assert receive(web) == Accepted(1, 1, 4095)
 
     web.close()
 

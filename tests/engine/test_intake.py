@@ -13,8 +13,9 @@ from inference.engine.engine import Engine
 from inference.engine.errors import EngineStopped
 from inference.engine.fake import FakeBackend
 from inference.engine.request import FinishReason, Request
+from inference.engine.sampling import SamplingParams
 from inference.engine.stats import Load, Usage
-from inference.engine.wire import Accepted, Cancel, Channel, Failure, Step, Submit, encode
+from inference.engine.wire import Accepted, Cancel, Channel, Failure, Go, Step, Submit, encode
 
 LONG = 10  # seconds, for what is a matter of milliseconds
 
@@ -79,7 +80,7 @@ def asked(id, text):
 
 def test_a_cancel_does_not_wait_for_anothers_prompt_to_be_tokenized(bench, web):
     web(Submit(asked(1, "a b c")))
-    assert bench.next() == Accepted(1, 3)
+    assert bench.next() == Accepted(1, 3, 4093)
     bench.turn()
     bench.next()
     web(Submit(asked(2, "slow")))
@@ -100,10 +101,10 @@ def test_a_request_that_is_cancelled_while_it_is_tokenized_is_never_computed(ben
     web(Submit(asked(2, "a")))
     bench.backend.may_go_on.set()
 
-    assert bench.next() == Accepted(1, 0)
+    assert bench.next() == Accepted(1, 0, 0)
     (finish,) = bench.next().finished
     assert (finish.reason, finish.usage) == (FinishReason.CANCELLED, Usage(0, 0))
-    assert bench.next() == Accepted(2, 1)
+    assert bench.next() == Accepted(2, 1, 4095)
     bench.turn()
     assert [s.id for s in bench.engine.scheduler.running] == [2]
 
@@ -116,7 +117,7 @@ def test_a_request_that_is_cancelled_before_its_turn_is_not_even_tokenized(bench
     bench.engine.intake.prepare(request)
 
     assert not bench.backend.is_reading.is_set()
-    assert bench.next() == Accepted(1, 0)
+    assert bench.next() == Accepted(1, 0, 0)
     assert bench.next().finished[0].reason is FinishReason.CANCELLED
     assert bench.engine.load == Load()
 
@@ -171,6 +172,42 @@ def test_a_closed_intake_refuses(bench):
 
     refusal = bench.next()
     assert isinstance(refusal.error(), EngineStopped)
+
+
+def test_a_held_request_is_computed_once_it_is_released(bench, web):
+    web(Submit(Request(id=1, text="a b c", is_held=True)))
+    web(Submit(asked(2, "d")))
+    assert bench.next() == Accepted(1, 3, 4093)
+    assert bench.next() == Accepted(2, 1, 4095)
+    bench.turn()
+    assert [s.id for s in bench.engine.scheduler.running] == [2]
+    bench.next()
+
+    web(Go(1, 2))
+    bench.turn()
+
+    sequences = {s.id: s.max_tokens for s in bench.engine.scheduler.running}
+    assert sequences[1] == 2
+
+
+def test_a_grant_beyond_what_was_asked_for_changes_nothing(bench):
+    request = Request(id=1, text="a", is_held=True, params=SamplingParams(max_tokens=5))
+    bench.engine.submit(request)
+    bench.engine.intake.release(1, 1000)
+    bench.turn()
+    assert [s.max_tokens for s in bench.engine.scheduler.running] == [5]
+
+
+def test_a_held_request_can_be_cancelled(bench):
+    bench.engine.submit(Request(id=1, text="a b", is_held=True))
+    bench.engine.cancel(1)
+    bench.engine.intake.release(1, 5)  # too late
+
+    assert bench.next() == Accepted(1, 2, 4094)
+    (finish,) = bench.next().finished
+    assert (finish.reason, finish.usage) == (FinishReason.CANCELLED, Usage(2, 0))
+    assert bench.engine._inbox.empty()
+    assert bench.engine.intake._seats._value == 3
 
 
 def test_a_step_without_a_load_leaves_it_as_it_was():

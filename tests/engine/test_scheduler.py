@@ -137,6 +137,27 @@ def test_a_sequence_enters_when_it_has_a_slot():
     assert [s.admitted_at for s in simulation.scheduler.sequences()] == [5.0, 5.0, None]
 
 
+def test_who_waits_enters_by_priority_and_then_as_they_came():
+    simulation = Simulation(num_cells=100, max_sequences=1)
+    simulation.arrive([1], 8)
+    simulation.scheduler.admit(now=0)
+    for priority in (2, 1, 0, 1, 2, 0):
+        simulation.arrive([1], 8, priority)
+
+    assert ids(simulation.scheduler.waiting) == [4, 7, 3, 5, 2, 6]
+
+
+def test_nobody_overtakes_who_was_sent_back():
+    simulation = Simulation(num_cells=100)
+    simulation.arrive([1], 8, priority=2)
+    simulation.scheduler.admit(now=0)
+    simulation.scheduler.send_back()
+
+    simulation.arrive([1], 8, priority=0)
+
+    assert ids(simulation.scheduler.waiting) == [1, 2]
+
+
 def test_a_sequence_enters_when_all_can_still_sample_a_token():
     simulation = Simulation(num_cells=11)
     simulation.arrive([1] * 4, 8)

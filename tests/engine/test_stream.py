@@ -8,7 +8,7 @@ from inference.engine.errors import DecodeFailed, QueueFull
 from inference.engine.request import FinishReason
 from inference.engine.stats import Timings, Usage
 from inference.engine.stream import Mailbox, Piece, TokenStream
-from inference.engine.wire import Finish
+from inference.engine.wire import Accepted, Finish
 
 FINISH = Finish(1, FinishReason.STOP, Usage(3, 2), Timings(0, 0, 0))
 CANCELLED = Finish(1, FinishReason.CANCELLED, Usage(3, 0), Timings(0, 0, 0))
@@ -22,7 +22,7 @@ class Desk:
         self.outcomes = []
         self.cancels = 0
         self.mailbox = Mailbox(self.outcomes.append)
-        self.mailbox.accept(3)
+        self.mailbox.accept(Accepted(1, 3, 100))
 
     def cancel(self):
         """Like an engine that is quick: the request has ended at once."""
@@ -153,9 +153,9 @@ async def test_a_refusal_is_raised_to_who_asked_and_told_to_nobody_else():
 async def test_who_asked_is_told_the_number_of_tokens():
     mailbox = Mailbox()
 
-    mailbox.accept(3)
+    mailbox.accept(Accepted(1, 3, 100))
 
-    assert await mailbox.accepted == 3
+    assert await mailbox.accepted == Accepted(1, 3, 100)
 
 
 async def test_who_has_gone_can_still_be_accepted():
@@ -163,7 +163,7 @@ async def test_who_has_gone_can_still_be_accepted():
     mailbox = Mailbox(outcomes.append)
     mailbox.accepted.cancel()
 
-    mailbox.accept(3)
+    mailbox.accept(Accepted(1, 3, 100))
     mailbox.close(CANCELLED)
 
     assert outcomes == [CANCELLED]
@@ -171,7 +171,7 @@ async def test_who_has_gone_can_still_be_accepted():
 
 async def test_a_mailbox_needs_nobody_to_tell():
     mailbox = Mailbox()
-    mailbox.accept(3)
+    mailbox.accept(Accepted(1, 3, 100))
 
     mailbox.close(FINISH)
 
@@ -180,7 +180,7 @@ async def test_a_mailbox_needs_nobody_to_tell():
 
 async def test_an_observer_that_fails_harms_nobody_else(caplog):
     mailbox = Mailbox({}.__getitem__)
-    mailbox.accept(3)
+    mailbox.accept(Accepted(1, 3, 100))
 
     mailbox.close(FINISH)
 

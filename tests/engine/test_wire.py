@@ -20,6 +20,7 @@ from inference.engine.wire import (
     Delta,
     Failure,
     Finish,
+    Go,
     Loading,
     LogLine,
     Ready,
@@ -96,13 +97,14 @@ to_engine = st.one_of(
     st.builds(Start, configs, st.integers(0, 50)),
     st.builds(Submit, requests),
     st.builds(Cancel, ids),
+    st.builds(Go, ids, counts),
     st.builds(Stop),
 )
 from_engine = st.one_of(
     st.builds(Loading, st.floats(0, 1)),
     st.builds(Ready, infos),
     st.builds(Failure, ids, texts, texts, st.none() | texts, st.none() | seconds),
-    st.builds(Accepted, ids, counts),
+    st.builds(Accepted, ids, counts, counts),
     st.builds(
         Step,
         st.lists(st.builds(Delta, ids, texts, counts), max_size=3),
@@ -150,7 +152,7 @@ def test_the_web_process_receives_what_was_sent(message):
 
 def test_every_message_is_tried_here():
     kinds = set(wire.ToEngine.__args__) | set(wire.FromEngine.__args__)
-    tried = {Start, Submit, Cancel, Stop, Loading, Ready, Failure, Accepted, Step, LogLine}
+    tried = {Start, Submit, Go, Cancel, Stop, Loading, Ready, Failure, Accepted, Step, LogLine}
 
     assert kinds == set(wire.Message.__subclasses__()) == tried
 
@@ -206,7 +208,7 @@ def test_a_frame_that_was_cut_is_the_end(pair, kept):
         msgspec.msgpack.encode(["NoSuchMessage", 1]),
         msgspec.msgpack.encode(["Cancel", "one"]),
         msgspec.msgpack.encode({"id": 1}),
-        msgspec.msgpack.encode(["Accepted", 1, 2]),  # not in this direction
+        msgspec.msgpack.encode(["Accepted", 1, 2, 3]),  # not in this direction
     ],
 )
 def test_an_unknown_body_is_an_error_and_no_message(pair, body):
