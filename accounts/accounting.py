@@ -76,7 +76,7 @@ def begin(
         LimitReached, Exceeds: a quota refuses; nothing is written.
     """
     now = now or timezone.now()
-    _renew_in_time(now)
+    renew_in_time(now)
     store, hold = quotas_store(), None
     try:
         with transaction.atomic():
@@ -134,7 +134,8 @@ def keep(now: datetime | None = None) -> None:
     sweep(now)
 
 
-def _renew_in_time(now: datetime) -> None:
+def renew_in_time(now: datetime) -> None:
+    """To be called before anything is held."""
     if now - _last.renewed_at > timedelta(seconds=RENEW_SECONDS):
         renew(now)
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 ALPHABET = string.ascii_letters + string.digits
 PREFIX_LENGTH = 8
 SECRET_LENGTH = 40
-SHAPE = re.compile(rf"sk-([A-Za-z0-9]{{{PREFIX_LENGTH}}})-[A-Za-z0-9]{{{SECRET_LENGTH}}}\Z")
+PREFIX = re.compile(rf"[A-Za-z0-9]{{{PREFIX_LENGTH}}}")
+SHAPE = re.compile(rf"sk-({PREFIX.pattern})-[A-Za-z0-9]{{{SECRET_LENGTH}}}\Z")
 
 # Compared with when there is no such key, so that the work is the same.
 NO_DIGEST = sha256(secrets.token_bytes(32)).hexdigest()
@@ -46,8 +47,14 @@ def prefix_of(key: str) -> str | None:
     return match.group(1) if match else None
 
 
+def shown_prefix_of(text: str) -> str | None:
+    """The public part of a key as people write it: `sk-abcd1234-…`, `abcd1234`, or all of it."""
+    prefix = prefix_of(text) or text.removeprefix("sk-").rstrip("…").rstrip("-")
+    return prefix if PREFIX.fullmatch(prefix) else None
+
+
 def digest_of(key: str) -> str:
-    return sha256(key.encode()).hexdigest()
+    return sha256(key.encode(errors="replace")).hexdigest()  # a terminal may hand us half a pair
 
 
 def is_same(digest: str, stored: str | None) -> bool:

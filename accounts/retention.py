@@ -1,19 +1,19 @@
 """What is summed up, and what is forgotten, day by day."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max, Q, Sum
-from django.db.models.functions import TruncDate
 
 from .idempotency import forget_old
 from .models import PromptRecord, QuotaWindow, UsageDay, UsageRecord
-from .models.usage import RUNNING
+from .models.usage import RUNNING, UsageQuerySet
 from .quota.windows import Period
 
 ANSWERED = ("stop", "length", "cancelled")
+DAY = timedelta(days=1)
 WINDOWS_KEPT = timedelta(days=62)  # longer than any period
 GROUP = ("owner", "key_label", "model")
 
@@ -23,9 +23,10 @@ def tidy(now: datetime) -> dict[str, int]:
 
     Returns how many rows of each kind were deleted. May be run at any time, and again.
     """
-    sum_up(now)
     days, today = settings.CONFIG.retention, Period.DAY.start(now)  # no half days are left
-    old_usage = UsageRecord.objects.filter(at__lt=today - timedelta(days=days.usage_days))
+    oldest = today - timedelta(days=days.usage_days)
+    sum_up(now, oldest)
+    old_usage = UsageRecord.objects.filter(at__lt=oldest)
     old_prompts = PromptRecord.objects.filter(at__lt=today - timedelta(days=days.prompt_days))
     old_windows = QuotaWindow.objects.filter(starts_at__lt=now - WINDOWS_KEPT)
     deleted = {
@@ -37,28 +38,33 @@ def tidy(now: datetime) -> dict[str, int]:
     return {**counts, "answers for Idempotency-Key": forget_old(now)}
 
 
-def sum_up(now: datetime) -> None:
-    """Write the sums of every day that is over and has none yet, or has records again."""
-    today = now.date()
+def sum_up(now: datetime, oldest: datetime) -> None:
+    """Write the sums of every day that is over and has none yet, and of the last once more:
+    a request of its last minute may have ended since. But not of one before `oldest`, whose
+    records may be gone.
+    """
     first = UsageRecord.objects.order_by("at").values_list("at", flat=True).first()
     last = UsageDay.objects.order_by("-day").values_list("day", flat=True).first()
     if first is None:
         return
-    # The last day once more: a request of its last minute may have ended since.
-    day = max(first.date(), last) if last else first.date()
-    while day < today:
+    day = Period.DAY.start(first)
+    if last:
+        again = datetime.combine(last, time(), UTC)
+        day = max(day, again if again >= oldest else again + DAY)
+    while day < Period.DAY.start(now):
         _sum_up_day(day)
-        day += timedelta(days=1)
+        day += DAY
 
 
 @transaction.atomic
-def _sum_up_day(day: date) -> None:
+def _sum_up_day(start: datetime) -> None:
+    day = start.date()
     UsageDay.objects.filter(day=day).delete()
-    UsageDay.objects.bulk_create(UsageDay(day=day, **sums) for sums in _sums(day))
+    sums = _sums(UsageRecord.objects.between(start, start + DAY))
+    UsageDay.objects.bulk_create(UsageDay(day=day, **row) for row in sums)
 
 
-def _sums(day: date) -> Any:
-    records = UsageRecord.objects.annotate(day=TruncDate("at")).filter(day=day)
+def _sums(records: UsageQuerySet) -> Any:
     return (
         records.order_by()
         .values(*GROUP)

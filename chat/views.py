@@ -3,26 +3,28 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.mixins import UserPassesTestMixin
 from django.views.generic import TemplateView
 
+from accounts.callers import policy_of
+from accounts.person import person
 from inference import runtime
 
 
-class HomeView(UserPassesTestMixin, TemplateView):
+class HomeView(TemplateView):
     """What this service offers, and how to call it."""
 
     template_name = "home.html"
-    login_url = "admin:login"
-
-    def test_func(self) -> bool:
-        """With keys required for the API, the page is for people who signed in."""
-        return self.request.user.is_authenticated or not settings.CONFIG.security.enable_auth
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        policy = policy_of(person(self.request))
         return super().get_context_data(
-            models=runtime.catalogue(),
-            base_url=self.request.build_absolute_uri("/").rstrip("/"),
+            models=[offer for offer in runtime.catalogue() if policy.allows_model(offer.slug)],
             needs_key=settings.CONFIG.security.enable_auth,
+            may_add=self._may_add,
             **kwargs,
         )
+
+    @property
+    def _may_add(self) -> bool:
+        may_add = self.request.user.has_perm("inference.add_languagemodel")
+        return may_add or not settings.CONFIG.security.enable_auth

@@ -11,7 +11,9 @@ from django.template.defaultfilters import filesizeformat
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from . import fetching, registry, runtime
+from accounts import audit
+
+from . import auditing, fetching, registry, runtime
 from .models import Alias, LanguageModel
 from .registry import RegistryError
 from .sources import SourceError
@@ -151,6 +153,7 @@ class LanguageModelAdmin(ModelAdmin):
                 self.message_user(request, f"{row} has not been fetched.", messages.ERROR)
                 continue
             async_to_sync(runtime.start_loading)(row)
+            audit.record("model.loaded", auditing.target_of(row))
             self.message_user(request, f"{row} is being loaded.")
 
     @admin.action(description="Unload when its answers are complete", permissions=["change"])
@@ -160,6 +163,7 @@ class LanguageModelAdmin(ModelAdmin):
                 self.message_user(request, f"{row} is not loaded.", messages.WARNING)
                 continue
             async_to_sync(runtime.start_unloading)(row.slug)
+            audit.record("model.unloaded", auditing.target_of(row))
             self.message_user(request, f"{row} is being unloaded.")
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:

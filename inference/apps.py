@@ -8,6 +8,6 @@ class InferenceConfig(AppConfig):
     def ready(self) -> None:
         from prometheus_client import REGISTRY
 
-        from . import checks, metrics, runtime  # noqa: F401  checks register themselves
+        from . import auditing, checks, metrics, runtime  # noqa: F401  these register themselves
 
         REGISTRY.register(metrics.EngineCollector(runtime.gauges))

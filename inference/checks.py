@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 
+from . import validation
 from .models import LanguageModel
 
 
@@ -36,3 +37,9 @@ def _check(row: LanguageModel) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register()
+def check_validators(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every path of `security.validators` leads to a validator."""
+    return [Error(text, id="inference.E001") for text in validation.mistakes()]

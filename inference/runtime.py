@@ -11,6 +11,7 @@ import msgspec
 from django.conf import settings
 
 from inference.engine import (
+    Admit,
     EngineConfig,
     EngineError,
     EnginePool,
@@ -122,18 +123,20 @@ class Generation:
 
 
 async def generate(
-    name: str,
+    model: LanguageModel,
     params: SamplingParams,
     *,
     on_end: Callable[[Outcome], None] | None = None,
+    admit: Admit | None = None,
     **prompt: Any,
 ) -> Generation:
     """Queue a request; the fields of `prompt` are those of the engine's Request.
 
+    `on_end` and `admit` are those of the engine's `submit`.
+
     Raises:
         EngineError: every refusal, before anything is computed.
     """
-    model = await find_model(name)
     model_id = model.slug
 
     def observe(outcome: Outcome) -> None:
@@ -143,7 +146,9 @@ async def generate(
 
     try:
         observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
-        stream = await pool().submit(spec(model), observe, observe_gap, params=params, **prompt)
+        stream = await pool().submit(
+            spec(model), observe, observe_gap, admit, params=params, **prompt
+        )
     except EngineError as error:
         metrics.REQUESTS.labels(model_id, error.code).inc()
         raise

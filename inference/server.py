@@ -1,22 +1,110 @@
-"""Daphne, with an orderly end: drain the answers under way, then stop the engines."""
+"""Daphne, with a limit to what it takes in, and an orderly end: drain, then stop the engines."""
 
 import asyncio
 import contextlib
+import json
+import logging
 import os
 import signal
 from collections.abc import Callable
 from typing import Any
 
 from asgiref.typing import ASGIApplication
+from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
+from django.conf import settings
 
-from inference import runtime
+from inference import admission, runtime
+
+logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0  # for the last bytes of answers to leave
+LINGER_SECONDS = 5.0  # for a client to read its refusal, while what it still sends is dropped
+
+
+class _LimitedRequest(WebRequest):
+    """Takes no more than `max_body` bytes: Daphne asks the application when it has them all."""
+
+    _size = 0
+    _is_refused = False
+
+    @property
+    def max_body(self) -> int:
+        limit: int = self.server.max_body
+        return limit
+
+    def gotLength(self, length: int | None) -> None:
+        super().gotLength(length)
+        if length is not None and length > self.max_body:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        self._size += len(data)
+        if self._size > self.max_body:
+            self._refuse()
+        else:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if not self._is_refused:
+            super().requestReceived(command, path, version)
+
+    def _refuse(self) -> None:
+        """Answer at once, and hang up when the client has, or has had the time to.
+
+        To close right away would reset the connection, and the answer could be lost.
+        """
+        self._is_refused = True
+        self.content.truncate(0)
+        self.requestHeaders.removeHeader(b"expect")  # or the channel would ask for the body
+        transport = self.channel.transport
+        transport.write(_too_large(self.max_body))
+        transport.loseWriteConnection()
+        self.channel.dataReceived = lambda data: None
+        self.channel.callLater(LINGER_SECONDS, transport.abortConnection)
+        logger.info("request refused", extra={"status": 413, "max_body_bytes": self.max_body})
+
+
+def _too_large(limit: int) -> bytes:
+    """In the API's words (`inference.api.errors`), which this must not import."""
+    error = {
+        "message": f"The request is larger than {limit} bytes.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "request_too_large",
+    }
+    body = json.dumps({"error": error}).encode()
+    head = (
+        "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class _Factory(HTTPFactory):
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = _LimitedRequest
+        return protocol
 
 
 class _Server(Server):
     """Daphne, whose listeners' results are the ports that they listen on."""
+
+    def __init__(self, *args: Any, max_body: int, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.max_body = max_body
+
+    @property
+    def http_factory(self) -> HTTPFactory:
+        return self._factory
+
+    @http_factory.setter
+    def http_factory(self, _: HTTPFactory) -> None:
+        """`run` makes Daphne's own, and listens with what is found here."""
+        self._factory = _Factory(self)
 
     def listen_success(self, port: Any) -> Any:
         super().listen_success(port)
@@ -38,6 +126,7 @@ class DrainingServer:
             signal_handlers=False,
             ready_callable=self._start,
             server_name="llmsite",
+            max_body=int(settings.CONFIG.limits.max_body_mb * 2**20),
         )
 
     def run(self) -> bool:
@@ -55,6 +144,7 @@ class DrainingServer:
         loop = asyncio.get_event_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
+        admission.keep_lease()
         self._loading = loop.create_task(runtime.load_pinned())
         self._on_ready()
 
@@ -68,6 +158,7 @@ class DrainingServer:
             listener.addCallback(lambda port: port.stopListening())
         try:
             await runtime.shutdown()
+            await admission.shutdown()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     while self._server.connections:  # noqa: ASYNC110  Daphne tells nobody

@@ -9,6 +9,9 @@ from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
+from .api_handler import ApiHandler, ByPath
+from .proxies import BelievedProxies
+
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 NUM_THREADS = 16
@@ -37,4 +40,7 @@ class SharedThreads:
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmsite.settings")
 
-application = ProtocolTypeRouter({"http": SharedThreads(get_asgi_application())})
+pages = get_asgi_application()  # sets Django up; the API's handler needs that
+application = BelievedProxies(
+    ProtocolTypeRouter({"http": SharedThreads(ByPath(ApiHandler(), pages))})
+)

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -17,6 +18,29 @@ def _network(value: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+OWN_PORTS = {"http": ":80", "https": ":443"}
+
+
+def _origin(value: str) -> str:
+    """As browsers send it: in lower case, without the port that goes without saying."""
+    origin = value.lower()
+    if not ORIGIN.fullmatch(origin) or urlsplit(origin).port == 0:
+        raise ValueError("not scheme://host[:port], such as https://app.example.org, and no path")
+    return origin.removesuffix(OWN_PORTS.get(origin.partition(":")[0], ""))
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
+def _public_url(value: str) -> str:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("not http://host[:port] or https://host[:port]")
+    return value and _origin(value)
+
+
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 
 
 class Server(Section):
@@ -34,9 +58,8 @@ class Server(Section):
     drain_seconds: float = Field(
         10, ge=0, description="On shutdown, how long running answers may go on."
     )
-    public_url: str = Field(
+    public_url: PublicUrl = Field(
         "",
-        pattern=r"^(https?://[^/\s]+)?$",
         description="What people open, such as `https://llm.example.org`, if a proxy stands before"
         " the service. With https, cookies are for TLS only and browsers are told to insist on it.",
     )
@@ -140,12 +163,12 @@ class Security(Section):
         [],
         description="Single sign-on: `id`, `name`, `server_url`, `client_id`, `client_secret`.",
     )
-    cors_origins: list[str] = Field(
+    cors_origins: list[Origin] = Field(
         [], description="Sites whose pages may call the API from a browser."
     )
     validators: list[str] = Field(
         [],
-        description="Python paths of functions that may refuse or change prompts and answers.",
+        description="Python paths of validators that may refuse or change prompts and answers.",
     )
     denied_patterns: list[Pattern] = Field(
         [], description="Regular expressions; a prompt in which one is found is refused."

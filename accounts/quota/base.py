@@ -113,7 +113,8 @@ def refusal(count: Count, least: int, now: datetime) -> Refusal:
     rule = f"(rule {quota.rule} of {quota.level})"
     if quota.period is Period.RUNNING:
         return LimitReached(
-            f"{quota.limit} requests run at once, which is the limit {rule}.",
+            f"{quota.limit} requests run at once, which is the limit {rule}."
+            " It lifts when one of them ends.",
             **_names(quota),
             limit=quota.limit,
             resets_at=None,

@@ -4,7 +4,8 @@ import time
 import uuid
 from typing import Any
 
-from inference.runtime import Finish, Generation
+from inference.admission import Reply
+from inference.runtime import Finish
 
 # The only finish reasons that clients know; a cancelled answer has been cut short.
 FINISH_REASONS = {"stop": "stop", "length": "length", "cancelled": "length"}
@@ -17,7 +18,7 @@ class Answer:
     chunk_object: str
     prefix: str
 
-    def __init__(self, generation: Generation, model: str) -> None:
+    def __init__(self, generation: Reply, model: str) -> None:
         self.id = f"{self.prefix}-{uuid.uuid4().hex}"
         self._head = {
             "created": int(time.time()),

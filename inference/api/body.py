@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rest_framework.parsers import BaseParser
 
+from accounts.callers import Caller
+
 from .refusals import ApiError, RequestTooLarge
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -31,10 +33,10 @@ class JsonBodyParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        limit = int(settings.CONFIG.limits.max_body_mb * 2**20)
+        limit, rule = _limit(parser_context)
         raw = stream.read(limit + 1)
         if len(raw) > limit:
-            raise RequestTooLarge(f"The request is larger than {limit} bytes.")
+            raise RequestTooLarge(f"The request is larger than {limit} bytes{rule}.")
         try:
             data = msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -42,6 +44,16 @@ class JsonBodyParser(BaseParser):
         if not isinstance(data, dict):
             raise ApiError("The request has to be a JSON object.")
         return data
+
+
+def _limit(context: Mapping[str, Any] | None) -> tuple[int, str]:
+    """Bytes that the server takes from anybody, or a policy from the caller, and its name."""
+    most = int(settings.CONFIG.limits.max_body_mb * 2**20)
+    user = context["request"].user if context else None
+    limit = user.policy.smallest("max_body_kb") if isinstance(user, Caller) else None
+    if limit is None or limit.value * 2**10 >= most:
+        return most, ""
+    return limit.value * 2**10, f" (rule {limit.rule} of {limit.level})"
 
 
 def checked(schema: type[Schema], data: Any) -> Schema:

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.views.defaults import bad_request as html_bad_request
+from django.template.loader import render_to_string
+from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from accounts.errors import Exceeds, Forbidden, LimitReached, QuotaExhausted, Refusal
 from inference.runtime import EngineError
 
 from .refusals import ApiError
@@ -25,6 +27,7 @@ ENGINE_ERRORS: dict[str, tuple[int, str, str]] = {
     "invalid_request_error": (400, INVALID, "invalid_request_error"),
     "template_error": (400, INVALID, "invalid_request_error"),
     "context_length_exceeded": (400, INVALID, "context_length_exceeded"),
+    "content_denied": (400, INVALID, "content_denied"),
     "model_not_found": (404, INVALID, "model_not_found"),
     "queue_full": (429, "rate_limit_error", "rate_limit_exceeded"),
     "overloaded": (503, SERVER, "overloaded"),
@@ -37,6 +40,7 @@ UNKNOWN_ERROR = (500, SERVER, "engine_error")
 
 RETRIABLE = (429, 503)
 RETRY_AFTER_SECONDS = 5.0  # where the engine does not know better
+LONGEST_HOST = 100  # characters of it that an error repeats
 
 
 def envelope(message: str, type: str, code: str | None, param: str | None = None) -> dict[str, Any]:
@@ -45,11 +49,27 @@ def envelope(message: str, type: str, code: str | None, param: str | None = None
 
 def failure(error: Exception) -> tuple[int, dict[str, Any]]:
     """HTTP status and body of what went wrong in the engine, or where nobody expected it."""
+    if isinstance(error, Refusal):
+        return refused(error)
     if isinstance(error, EngineError):
         status, type, code = ENGINE_ERRORS.get(error.code, UNKNOWN_ERROR)
         return status, envelope(error.message, type, code, error.param)
     logger.error("request failed", exc_info=error)
     return 500, envelope("The server failed; its log says why.", SERVER, "internal_error")
+
+
+def refused(error: Refusal) -> tuple[int, dict[str, Any]]:
+    """What a policy does not allow."""
+    match error:
+        case Exceeds():
+            return 400, envelope(error.message, INVALID, error.code, error.param)
+        case QuotaExhausted():
+            return 429, envelope(error.message, "insufficient_quota", error.code)
+        case LimitReached():
+            return 429, envelope(error.message, "rate_limit_error", error.code)
+        case Forbidden():
+            return 403, envelope(error.message, "permission_error", error.code)
+    raise error
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
@@ -60,10 +80,20 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     else:
         status, body = failure(error)
         answer = Response(body, status=status)
-    if answer.status_code in RETRIABLE and "Retry-After" not in answer:
-        seconds = getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
-        answer["Retry-After"] = str(math.ceil(seconds))
+    if isinstance(error, ApiError):
+        for name, value in error.headers.items():
+            answer[name] = value
+    if isinstance(error, QuotaExhausted):  # so late that waiting for it is not for a program
+        answer["x-should-retry"] = "false"
+    elif answer.status_code in RETRIABLE and "Retry-After" not in answer:
+        answer["Retry-After"] = str(math.ceil(_retry_after(error)))
     return answer
+
+
+def _retry_after(error: Exception) -> float:
+    if isinstance(error, LimitReached) and error.resets_at:
+        return max(1.0, (error.resets_at - timezone.now()).total_seconds())
+    return getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
 
 
 def _api_envelope(error: Exception) -> dict[str, Any]:
@@ -93,12 +123,15 @@ def message_of(body: Any) -> str:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: what Django refuses before any view. Programs get an envelope."""
+    reason = _reason(request, exception)
     if "text/html" in request.headers.get("accept", ""):
-        return html_bad_request(request, exception)
-    return JsonResponse(envelope(_reason(exception), INVALID, "invalid_request_error"), status=400)
+        # Not with the request in its context: whatever asks for the host is refused again.
+        return HttpResponse(render_to_string("400.html", {"reason": reason}), status=400)
+    return JsonResponse(envelope(reason, INVALID, "invalid_request_error"), status=400)
 
 
-def _reason(exception: Exception) -> str:
+def _reason(request: HttpRequest, exception: Exception) -> str:
     if isinstance(exception, DisallowedHost):
-        return "The request names a host that is not in server.allowed_hosts."
+        host = request.headers.get("host", "")[:LONGEST_HOST]
+        return f"The request is for {host!r}, a host that is not in server.allowed_hosts."
     return "The request cannot be used."

@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from inference import runtime
-from inference.runtime import Finish, Generation, Piece
+from inference import admission
+from inference.admission import Asker, Reply
+from inference.runtime import Finish, Piece, SamplingParams
 
 from .answers import ChatAnswer, TextAnswer, timings, usage
 from .errors import failure
@@ -14,25 +15,29 @@ from .sse import DONE, HEADERS_ONLY, KEEPALIVE, frame
 
 
 async def submitted(
-    model: str, prompts: Iterable[dict[str, Any]], params: runtime.SamplingParams, **more: Any
-) -> list[Generation]:
-    """Queue a choice for every prompt, or none. Raises as `runtime.generate` does."""
-    choices: list[Generation] = []
+    asker: Asker,
+    model: str,
+    prompts: Iterable[dict[str, Any]],
+    params: SamplingParams,
+    **more: Any,
+) -> list[Reply]:
+    """Queue a choice for every prompt, or none. Raises as `admission.generate` does."""
+    choices: list[Reply] = []
     try:
         for prompt in prompts:
-            choices.append(await runtime.generate(model, params, **prompt, **more))
+            choices.append(await admission.generate(asker, model, params, **prompt, **more))
     except BaseException:
         _cancel(choices)
         raise
     return choices
 
 
-def _cancel(choices: Iterable[Generation]) -> None:
+def _cancel(choices: Iterable[Reply]) -> None:
     for choice in choices:
         choice.cancel()
 
 
-async def whole(answer: ChatAnswer | TextAnswer, choices: Sequence[Generation]) -> dict[str, Any]:
+async def whole(answer: ChatAnswer | TextAnswer, choices: Sequence[Reply]) -> dict[str, Any]:
     """The complete answer; if one choice fails, or the client leaves, none goes on."""
     try:
         texts = await asyncio.gather(*map(text_of, choices))
@@ -43,12 +48,12 @@ async def whole(answer: ChatAnswer | TextAnswer, choices: Sequence[Generation]) 
     return answer.whole(made, finishes)
 
 
-async def text_of(generation: Generation) -> str:
-    return "".join([piece.text async for piece in generation])
+async def text_of(choice: Reply) -> str:
+    return "".join([piece.text async for piece in choice])
 
 
 async def chunks(
-    answer: ChatAnswer | TextAnswer, choices: Sequence[Generation], *, with_usage: bool
+    answer: ChatAnswer | TextAnswer, choices: Sequence[Reply], *, with_usage: bool
 ) -> AsyncGenerator[bytes]:
     """The frames of a stream, from the opening chunk to `[DONE]`, or to an error."""
     opening = answer.opening()
@@ -76,7 +81,7 @@ def _closing(answer: ChatAnswer | TextAnswer, index: int, finish: Finish) -> dic
 
 
 async def _merged(
-    choices: Sequence[Generation],
+    choices: Sequence[Reply],
 ) -> AsyncGenerator[tuple[int, Piece | None]]:
     """Pieces of all choices as they come; None where a choice ends."""
     if len(choices) == 1:
@@ -101,11 +106,11 @@ async def _merged(
 
 async def _pump(
     index: int,
-    generation: Generation,
+    choice: Reply,
     ready: "asyncio.Queue[tuple[int, Piece | None] | Exception]",
 ) -> None:
     try:
-        async for piece in generation:
+        async for piece in choice:
             await ready.put((index, piece))
         await ready.put((index, None))
     except Exception as error:

@@ -12,7 +12,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inference import metrics, runtime
+from accounts.authentication import caller
+from inference import admission, metrics, runtime
 from inference.models import LanguageModel
 
 from .body import checked
@@ -23,7 +24,7 @@ from .legacy_bodies import LegacyChat, LegacyCompletion
 from .recording import CHAT, COMPLETIONS, Recorder
 from .refusals import ApiError
 from .sse import HEADERS_ONLY, KEEPALIVE, EventStream
-from .views import chat_completion, request_id
+from .views import chat_completion
 
 ERROR = "__ERROR__:"
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -42,16 +43,19 @@ class LegacyView(Endpoint):
 
 
 class LegacyCompletionsView(LegacyView, LimitedEndpoint):
+    endpoint = "completions"
+
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(LegacyCompletion, request.data)
-            generation = await runtime.generate(
+            generation = await admission.generate(
+                self.asker(request),
                 body.model,
                 body.params(),
                 on_end=recorder.observe,
-                request_id=request_id(request),
                 text=body.text(),
             )
+            self.answers = [generation]
             if body.stream:
                 return EventStream(text_events(generation))
             return Response(await completion(generation))
@@ -60,10 +64,12 @@ class LegacyCompletionsView(LegacyView, LimitedEndpoint):
 class ChatView(LimitedEndpoint):
     """`/chat/completions`: the body says in which dialect it is, and gets that one back."""
 
+    endpoint = "chat"
+
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(CHAT) as recorder:
             answer = legacy_chat if is_legacy(request) else chat_completion
-            return await answer(request, recorder)
+            return await answer(self, request, recorder)
 
     def get_exception_handler(self) -> Any:
         try:
@@ -76,21 +82,24 @@ def is_legacy(request: Request) -> bool:
     return "model-name" in request.data
 
 
-async def legacy_chat(request: Request, recorder: Recorder) -> HttpResponseBase:
+async def legacy_chat(
+    view: LimitedEndpoint, request: Request, recorder: Recorder
+) -> HttpResponseBase:
     body = checked(LegacyChat, request.data)
     if body.session_id is not None:
         raise ApiError("session-id: sessions are not served yet", param="session-id")
-    generation = await runtime.generate(
+    generation = await admission.generate(
+        view.asker(request),
         body.model_name,
         body.params(),
         on_end=recorder.observe,
-        request_id=request_id(request),
         messages=body.all_messages(),
     )
+    view.answers = [generation]
     return EventStream(text_events(generation))
 
 
-async def completion(generation: runtime.Generation) -> dict[str, Any]:
+async def completion(generation: admission.Reply) -> dict[str, Any]:
     text = await text_of(generation)
     tokens = generation.finish.usage.completion_tokens
     seconds = generation.finish.timings.total
@@ -103,7 +112,7 @@ async def completion(generation: runtime.Generation) -> dict[str, Any]:
     }
 
 
-async def text_events(generation: runtime.Generation) -> AsyncGenerator[bytes]:
+async def text_events(generation: admission.Reply) -> AsyncGenerator[bytes]:
     yield HEADERS_ONLY
     is_inside_line_end = False  # the text so far ends in a carriage return
     try:
@@ -127,16 +136,22 @@ def text_event(text: str) -> bytes:
 
 
 class LegacyModelsView(LegacyView):
+    endpoint = "models"
+
     async def get(self, request: Request) -> Response:
         metrics.MODELS_LISTS.inc()
-        names = [row.slug async for row in LanguageModel.objects.routable()]
+        rows = [row async for row in LanguageModel.objects.routable()]
+        names = [row.slug for row in rows if caller(request).policy.allows_model(row.slug)]
         return Response({"models": names})
 
 
 class LegacyModelView(LegacyView):
+    endpoint = "models"
+
     async def get(self, request: Request, name: str) -> Response:
         metrics.MODEL_INFOS.inc()
         row = await find_model(name)
+        caller(request).policy.check_model(row.slug)
         return Response(
             {
                 "id": row.slug,

@@ -3,7 +3,11 @@
 Apart from `errors`, which needs REST framework's views, and those need our parser.
 """
 
+from typing import ClassVar
+
 from rest_framework.exceptions import APIException
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class ApiError(APIException):
@@ -11,6 +15,7 @@ class ApiError(APIException):
 
     status_code = 400
     default_code = "invalid_request_error"
+    headers: ClassVar[dict[str, str]] = {}
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -37,3 +42,24 @@ class CacheUnavailable(ApiError):
 class NoSuchPath(ApiError):
     status_code = 404
     default_code = "not_found"
+
+
+class IdempotencyConflict(ApiError):
+    """A key under which this request gets no answer, however often it comes."""
+
+    status_code = 409
+    headers = {"x-should-retry": "false"}
+    why: ClassVar[str]
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{IDEMPOTENCY_KEY}: {key!r} {self.why}", param=IDEMPOTENCY_KEY)
+
+
+class IdempotencyKeyReused(IdempotencyConflict):
+    default_code = "idempotency_key_reused"
+    why = "came with another request before. Take another key."
+
+
+class IdempotencyAnswerTooLarge(IdempotencyConflict):
+    default_code = "idempotency_answer_too_large"
+    why = "has an answer that was too large to be kept. Take another key to compute it again."

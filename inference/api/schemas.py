@@ -126,12 +126,9 @@ class GenerationRequest(BaseModel):
         return SamplingParams(**fields)
 
     def limit_tokens(self) -> int | None:
-        """The answer's limit: the client's, within the server's."""
-        most: int | None = settings.CONFIG.limits.max_response_tokens
-        given: list[int] = [v for f in self.length_fields if (v := getattr(self, f)) is not None]
-        if not given:
-            return most
-        return given[0] if most is None else min(given[0], most)
+        """The client's limit of the answer; the server's and the caller's come at admission."""
+        given = [v for f in self.length_fields if (v := getattr(self, f)) is not None]
+        return given[0] if given else None
 
 
 class ChatCompletionRequest(GenerationRequest):

@@ -1,19 +1,28 @@
-"""Requests a minute, for each key and for each address."""
+"""Requests a minute, for each key, each address, and whatever policies limit."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.utils import timezone
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from accounts.addresses import client_address
+from accounts.authentication import caller
+from accounts.errors import LimitReached
+from accounts.policy import Limit
+
 from .refusals import CacheUnavailable
 
 logger = logging.getLogger(__name__)
+
+DEFAULT_RULE = "limits.default_rate_limit_per_minute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,46 +46,57 @@ class Allowance:
 
 
 class RequestsPerMinute(BaseThrottle):
-    """`limits.default_rate_limit_per_minute`, counted in the cache that all processes share.
+    """Counts in the cache that all processes share, at every level that has a limit.
 
-    The view's `allowance` is that of the key or of the address, whichever is smaller.
+    The view's `allowance` is the one with the fewest requests left.
     """
 
-    allowance: Allowance
-
-    async def allow_request(  # type: ignore[override]  # adrf awaits it
-        self, request: Request, view: Any
-    ) -> bool:
-        limit = settings.CONFIG.rate_limit_per_minute
-        if not limit:
-            return True
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """
+        Raises:
+            LimitReached: naming the rule and when it resets.
+            CacheUnavailable: nobody counts, and nobody is let through uncounted.
+        """
         try:
-            return await sync_to_async(self._allow)(request, view, limit)
-        except RedisError as error:  # not open because nobody counts
+            for limit in _limits(request):
+                self._count(request, view, limit)
+        except RedisError as error:
             logger.error("the cache does not answer: %s", error)
             raise CacheUnavailable("Requests cannot be counted now; try again later.") from None
-
-    def _allow(self, request: Request, view: Any, limit: int) -> bool:
-        address = request.META.get("REMOTE_ADDR", "")
-        for group, who in (("key", str(request.user.pk)), ("address", address)):
-            usage = _count(request, group, who, limit)
-            allowance = Allowance(limit, max(0, limit - usage["count"]), max(1, usage["time_left"]))
-            if view.allowance is None or allowance.remaining <= view.allowance.remaining:
-                view.allowance = self.allowance = allowance
-            if usage["should_limit"]:
-                return False
         return True
 
-    def wait(self) -> float:
-        return float(self.allowance.reset_seconds)
+    def _count(self, request: Request, view: Any, limit: Limit) -> None:
+        usage = _count(request, limit)
+        left = max(0, limit.value - usage["count"])
+        reset = max(1, usage["time_left"] + 1)  # the window's last second belongs to it
+        if view.allowance is None or left <= view.allowance.remaining:
+            view.allowance = Allowance(limit.value, left, reset)
+        if usage["should_limit"]:
+            raise LimitReached(
+                f"{limit.value} requests a minute are the limit (rule {limit.rule} of"
+                f" {limit.level}). It resets in {reset} s.",
+                rule=limit.rule,
+                level=limit.level,
+                limit=limit.value,
+                resets_at=timezone.now() + timedelta(seconds=reset),
+            )
 
 
-def _count(request: Request, group: str, who: str, limit: int) -> dict[str, Any]:
+def _limits(request: Request) -> Iterator[Limit]:
+    default = settings.CONFIG.rate_limit_per_minute
+    if default:
+        address = client_address(request._request)
+        yield Limit(default, DEFAULT_RULE, "each key", caller(request).subject)
+        yield Limit(default, DEFAULT_RULE, "each address", f"address:{address}")
+    yield from caller(request).policy.limits("requests_per_minute")
+
+
+def _count(request: Request, limit: Limit) -> dict[str, Any]:
     usage: dict[str, Any] = get_usage(
         request._request,
-        group=f"requests:{group}",
-        key=lambda group, request: who,
-        rate=f"{limit}/m",
+        group=f"requests:{limit.rule}",
+        key=lambda group, request: limit.subject,
+        rate=f"{limit.value}/m",
         increment=True,
     )
     return usage

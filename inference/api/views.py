@@ -7,6 +7,7 @@ from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import caller
 from inference import metrics, runtime
 from inference.models import LanguageModel
 
@@ -14,6 +15,7 @@ from .answers import ChatAnswer, TextAnswer
 from .body import checked
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
+from .idempotency import idempotent
 from .recording import CHAT, COMPLETIONS, Recorder
 from .refusals import NoSuchPath, UnsupportedParameter
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
@@ -21,6 +23,7 @@ from .sse import EventStream
 
 
 async def answered(
+    view: LimitedEndpoint,
     request: Request,
     body: GenerationRequest,
     prompts: Sequence[dict[str, Any]],
@@ -30,8 +33,9 @@ async def answered(
     """Queue every prompt, then answer whole or as a stream. All refusals are raised here."""
     ignored, params = body.ignored_params(), body.params()
     choices = await submitted(
-        body.model, prompts, params, on_end=recorder.observe, request_id=request_id(request)
+        view.asker(request), body.model, prompts, params, on_end=recorder.observe
     )
+    view.answers = choices
     answer = make_answer(choices[0], choices[0].model.slug)
     response: HttpResponseBase
     if body.stream:
@@ -44,47 +48,57 @@ async def answered(
     return response
 
 
-def request_id(request: Request) -> str:
-    """The id that the middleware gave the request."""
-    return str(getattr(request._request, "request_id", ""))
-
-
 def header_list(names: Sequence[str]) -> str:
     """Names that a client made up, fit for a header."""
     shown = [name[:60].encode("unicode_escape").decode() for name in names[:20]]
     return ", ".join(shown)
 
 
-async def chat_completion(request: Request, recorder: Recorder) -> HttpResponseBase:
+async def chat_completion(
+    view: LimitedEndpoint, request: Request, recorder: Recorder
+) -> HttpResponseBase:
     body = checked(ChatCompletionRequest, request.data)
-    return await answered(request, body, [body.prompt()], ChatAnswer, recorder)
+    return await answered(view, request, body, [body.prompt()], ChatAnswer, recorder)
 
 
 class ChatCompletionsView(LimitedEndpoint):
+    endpoint = "chat"
+
+    @idempotent
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(CHAT) as recorder:
-            return await chat_completion(request, recorder)
+            return await chat_completion(self, request, recorder)
 
 
 class CompletionsView(LimitedEndpoint):
+    endpoint = "completions"
+
+    @idempotent
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(CompletionRequest, request.data)
-            return await answered(request, body, body.prompts(), TextAnswer, recorder)
+            return await answered(self, request, body, body.prompts(), TextAnswer, recorder)
 
 
 class ModelsView(Endpoint):
+    endpoint = "models"
+
     async def get(self, request: Request) -> Response:
         metrics.MODELS_LISTS.inc()
         status = runtime.status()
-        rows = [row async for row in LanguageModel.objects.routable()]
+        allows = caller(request).policy.allows_model
+        rows = [row async for row in LanguageModel.objects.routable() if allows(row.slug)]
         return Response({"object": "list", "data": [model_object(row, status) for row in rows]})
 
 
 class ModelView(Endpoint):
+    endpoint = "models"
+
     async def get(self, request: Request, name: str) -> Response:
         metrics.MODEL_INFOS.inc()
-        return Response(model_object(await runtime.find_model(name), runtime.status()))
+        row = await runtime.find_model(name)
+        caller(request).policy.check_model(row.slug)
+        return Response(model_object(row, runtime.status()))
 
 
 def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) -> dict[str, Any]:
@@ -106,6 +120,8 @@ def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) ->
 
 class EmbeddingsView(LimitedEndpoint):
     """Said in words, since clients ask for it by habit."""
+
+    endpoint = "embeddings"
 
     async def post(self, request: Request) -> HttpResponseBase:
         raise UnsupportedParameter("Embeddings are not supported yet.")

@@ -332,6 +332,8 @@ def _frame(request: Request) -> bytes:
     """
     try:
         return encode(Submit(request))
+    except RecursionError:
+        raise InvalidParameter(request.prompt_param, "[[…]]", "is nested too deeply") from None
     except (ValueError, OverflowError) as error:
         prompt = request.text or request.tokens or request.messages
         raise InvalidParameter(request.prompt_param, prompt, f"cannot be used: {error}") from error

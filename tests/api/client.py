@@ -14,20 +14,22 @@ PATIENCE_SECONDS = 20.0
 
 
 class Api:
-    """Asks for the model `fake` unless told otherwise."""
+    """Asks for the model `fake` unless told otherwise, with `key` if there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str = "") -> None:
         self._client = AsyncClient(raise_request_exception=False)
+        self._own = {"authorization": f"Bearer {key}"} if key else {}
 
     async def get(self, path: str, **headers: str) -> Any:
-        return await self._client.get(path, headers=headers)
+        return await self._client.get(path, headers=self._own | headers)
 
     async def request(self, method: str, path: str, **headers: str) -> Any:
-        return await self._client.generic(method, path, headers=headers)
+        return await self._client.generic(method, path, headers=self._own | headers)
 
     async def send(
         self, path: str, body: bytes, content_type: str = "application/json", **headers: str
     ) -> Any:
+        headers = self._own | headers
         return await self._client.generic("POST", path, body, content_type, headers=headers)
 
     async def post(self, path: str, body: Any, **headers: str) -> Any:

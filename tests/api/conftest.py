@@ -1,6 +1,9 @@
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from .client import Api
+from .people import Person
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,32 @@ def engine_options(settings):
         settings.ENGINE_OPTIONS = {**settings.ENGINE_OPTIONS, **options}
 
     return change
+
+
+@pytest.fixture(autouse=True)
+def _database(transactional_db):
+    """Whoever asks is looked up there."""
+
+
+@pytest.fixture
+async def leave_no_connection():
+    """For tests with queries of their own: the thread that those run on has one."""
+    yield
+    await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture
+def alice(transactional_db) -> Person:
+    return Person.make("alice")
+
+
+@pytest.fixture
+def bob(transactional_db) -> Person:
+    """Of Alice's team, where a test makes one."""
+    return Person.make("bob")
+
+
+@pytest.fixture
+def charlie(transactional_db) -> Person:
+    """A stranger to both."""
+    return Person.make("charlie")

@@ -40,7 +40,8 @@ class Command(BaseCommand):
 
     async def _generate(self, options: dict[str, Any], params: runtime.SamplingParams) -> None:
         try:
-            generation = await runtime.generate(options["model"], params, **_prompt(options))
+            model = await runtime.find_model(options["model"])
+            generation = await runtime.generate(model, params, **_prompt(options))
             async for piece in generation:
                 self.stdout.write(piece.text, ending="")
                 self.stdout.flush()

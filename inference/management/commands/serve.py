@@ -76,7 +76,8 @@ class Command(BaseCommand):
 
     def _greet(self, host: str, port: int, password: str | None) -> None:
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-        url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+        here = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+        url = settings.CONFIG.server.public_url or here
         model = LanguageModel.objects.routable().values_list("slug", flat=True).first()
         lines = [f"llmsite is ready on {url}", f"  administration: {url}/admin/"]
         if password:
@@ -84,6 +85,8 @@ class Command(BaseCommand):
                 f"    sign in as {ADMIN!r} with {password!r} (shown this once;"
                 f" change it with: manage.py changepassword {ADMIN})"
             )
+        if settings.CONFIG.security.enable_auth:
+            lines.append(f"  keys: {url}/accounts/keys/, or manage.py create_key --help")
         if model:
             lines += ["  try:", f"    {self._curl(url, model)}"]
         else:

@@ -1,0 +1,12 @@
+"""Generation for people: what the API and the chat ask for goes through here.
+
+A request is tokenized, then its tokens are reserved, then it is computed; however it
+ends, its reservation is settled.
+"""
+
+from .asker import Asker
+from .background import keep_lease, shutdown
+from .generating import generate
+from .reply import Reply
+
+__all__ = ["Asker", "Reply", "generate", "keep_lease", "shutdown"]

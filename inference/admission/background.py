@@ -1,0 +1,64 @@
+"""What goes on when no request waits for it: settling, and the upkeep of this process."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from channels.db import database_sync_to_async
+from django.utils import timezone
+
+from accounts import accounting
+from accounts.retention import tidy
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_tasks: set[asyncio.Task[Any]] = set()
+_keeper: asyncio.Task[None] | None = None
+
+
+def in_background(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Start it, and see it to its end."""
+    # Not in a request's context: its thread is for others once it is over.
+    task = asyncio.create_task(work, context=contextvars.Context())
+    _tasks.add(task)
+    task.add_done_callback(_done)
+    return task
+
+
+def _done(task: "asyncio.Task[Any]") -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        task.exception()  # whoever waits for it hears of it
+
+
+def keep_lease() -> None:
+    """From now on, what this process holds is its own as long as it lives."""
+    global _keeper
+    loop = asyncio.get_running_loop()
+    if _keeper is None or _keeper.done() or _keeper.get_loop() is not loop:
+        _keeper = loop.create_task(_keep(), context=contextvars.Context())
+
+
+async def _keep() -> None:
+    today = timezone.now().date()
+    while True:  # at once: the server that ran here before may have died
+        try:
+            await database_sync_to_async(accounting.keep)()
+            if (now := timezone.now()).date() != today:
+                await database_sync_to_async(tidy)(now)
+                today = now.date()
+        except Exception:  # the next time perhaps
+            logger.exception("what is due in the background could not be done")
+        await asyncio.sleep(accounting.RENEW_SECONDS)
+
+
+async def shutdown() -> None:
+    """Let what has ended be written down. After `runtime.shutdown`."""
+    if _keeper is not None:
+        _keeper.cancel()
+    while _tasks:
+        await asyncio.wait([*_tasks])

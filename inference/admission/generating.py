@@ -1,0 +1,69 @@
+"""`runtime.generate` within policies, quotas and a site's own rules."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from accounts.callers import Caller
+from accounts.models import SchedulerClass
+from inference import runtime
+from inference.guards import check_prompt, field
+from inference.runtime import Outcome, SamplingParams
+from inference.validation import Context, validators
+
+from .account import Account
+from .asker import Asker
+from .background import keep_lease
+from .reply import Reply
+
+
+async def generate(
+    asker: Asker,
+    name: str,
+    params: SamplingParams,
+    *,
+    on_end: Callable[[Outcome], None] | None = None,
+    **prompt: Any,
+) -> Reply:
+    """Queue a request on the asker's account; the fields of `prompt` are the engine's Request's.
+
+    Raises:
+        EngineError: every refusal of the engine, before anything is computed.
+        Refusal: the asker may not.
+    """
+    keep_lease()
+    model = await runtime.find_model(name)
+    asker.caller.policy.check_model(model.slug)
+    check_prompt(asker.caller.policy, prompt)
+    site = validators()
+    context = Context(asker.caller.name, model.slug, asker.endpoint, asker.request_id)
+    prompt = site.check_prompt(prompt, context)
+    is_limited = params.max_tokens is not None
+    account = Account(asker, model.slug, field(prompt), is_limited=is_limited)
+
+    def end(outcome: Outcome) -> None:
+        account.end(outcome)
+        if on_end:
+            on_end(outcome)
+
+    generation = await runtime.generate(
+        model,
+        within(params, asker.caller),
+        on_end=end,
+        admit=account.admit,
+        request_id=asker.request_id,
+        priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
+        **prompt,
+    )
+    logged = prompt if asker.caller.policy.logs_prompts else None
+    return Reply(generation, account, site.answer_filter(context), logged)
+
+
+def within(params: SamplingParams, caller: Caller) -> SamplingParams:
+    """Limits the answer to what the server and the caller's policy allow."""
+    limit = caller.policy.smallest("max_output_tokens")
+    allowed = [settings.CONFIG.limits.max_response_tokens, limit.value if limit else None]
+    most = min((n for n in (*allowed, params.max_tokens) if n is not None), default=None)
+    return msgspec.structs.replace(params, max_tokens=most)

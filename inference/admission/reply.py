@@ -1,0 +1,84 @@
+"""An answer under way, for whoever asked."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.quota.windows import Period
+from inference.models import LanguageModel
+from inference.runtime import Finish, Generation, Piece
+from inference.validation import AnswerFilter
+
+from .account import Account
+
+
+class Reply:
+    """A generation on somebody's account. Iterate for its pieces, then read `finish`.
+
+    Its text is what the site's validators let out. With `logged`, the prompt's fields,
+    that and the answer are kept as a prompt record.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        account: Account,
+        answer_filter: AnswerFilter | None,
+        logged: dict[str, Any] | None,
+    ) -> None:
+        self._generation = generation
+        self._account = account
+        self._filter = answer_filter
+        self._logged = logged
+        self.model: LanguageModel = generation.model
+        self.fingerprint = generation.fingerprint
+
+    @property
+    def finish(self) -> Finish:
+        return self._generation.finish
+
+    def cancel(self) -> None:
+        self._generation.cancel()
+
+    async def __aiter__(self) -> AsyncIterator[Piece]:
+        """
+        Raises:
+            EngineError: it failed, or a validator withholds the rest.
+        """
+        texts: list[str] = []
+        try:
+            async for piece in self._checked():
+                if self._logged is not None:
+                    texts.append(piece.text)
+                yield piece
+            await self._account.settled()
+        finally:
+            self.cancel()
+            if self._logged is not None:
+                self._account.log(self._logged, "".join(texts))
+
+    async def _checked(self) -> AsyncIterator[Piece]:
+        async for piece in self._generation:
+            self._account.streamed_tokens += piece.tokens
+            if self._filter is None:
+                yield piece
+            else:
+                yield Piece(self._filter.feed(piece.text), piece.tokens)
+        if self._filter and (rest := self._filter.finish()):
+            yield Piece(rest, 0)
+
+    def token_allowance(self) -> tuple[int, int, float] | None:
+        """Limit, what is left of it, and seconds until it starts anew, of the tightest quota.
+
+        Until the answer has ended, what it can become is not left.
+        """
+        now = timezone.now()
+        counts = [c for c in self._account.counts if c.quota.period is not Period.RUNNING]
+        if not counts:
+            return None
+        tightest = min(counts, key=lambda count: count.free)
+        end = tightest.quota.period.end(now)
+        assert end is not None
+        left = max(0, tightest.free + self._account.tokens_given_back)
+        return tightest.quota.limit, left, (end - now).total_seconds()

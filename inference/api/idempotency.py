@@ -1,0 +1,124 @@
+"""`Idempotency-Key`: a retry gets the answer that the first request with the key computes."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from functools import wraps
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from accounts.authentication import caller
+from accounts.idempotency import RunningElsewhere
+
+from .errors import handle
+from .refusals import IDEMPOTENCY_KEY, ApiError
+from .runs import Asked, Head, parts_of, run_of
+from .sse import KEEPALIVE, EventStream, frame
+
+ACCEPTED = re.compile(r"[ -~]{1,255}")
+REPLAYED = "idempotent-replayed"
+POLL_SECONDS = 0.5  # how often another process's row is looked at
+
+Post = Callable[[Any, Request], Awaitable[HttpResponseBase]]
+
+
+def idempotent(post: Post) -> Post:
+    """Around a view's `post`, which then runs once for each key of a caller.
+
+    With a key it runs in a task of its own: the client may leave, and ask again.
+    """
+
+    @wraps(post)
+    async def once(view: Any, request: Request) -> HttpResponseBase:
+        key = _given_key(request)
+        if key is None:
+            return await post(view, request)
+        body: Any = request.data
+        asked = Asked(
+            owner=caller(request).owner,
+            key=key,
+            fingerprint=_fingerprint(request.path, body),
+            is_stream=body.get("stream") is True,
+            compute=lambda: post(view, request),
+        )
+        return await _answer(asked)
+
+    return once
+
+
+def _given_key(request: Request) -> str | None:
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None or ACCEPTED.fullmatch(key):
+        return key
+    raise ApiError(
+        f"{IDEMPOTENCY_KEY}: it takes 1 to 255 printable ASCII characters"
+        f" (it is {key[:40]!r}, of {len(key)})",
+        param=IDEMPOTENCY_KEY,
+    )
+
+
+def _fingerprint(path: str, body: Any) -> str:
+    """Of the endpoint and the body, in whatever order its fields come."""
+    canonical = msgspec.json.encode(body, order="sorted")
+    return hashlib.sha256(path.encode() + b"\n" + canonical).hexdigest()
+
+
+async def _answer(asked: Asked) -> HttpResponseBase:
+    response = await _try_answer(asked)
+    if response is None and asked.is_stream:
+        return _marked(EventStream(_later(asked)))
+    while response is None:
+        await asyncio.sleep(POLL_SECONDS)
+        response = await _try_answer(asked)
+    return response
+
+
+async def _later(asked: Asked) -> AsyncGenerator[bytes]:
+    """The stream that another process computes, as soon as it is complete."""
+    response = None
+    try:
+        while response is None:
+            yield KEEPALIVE
+            await asyncio.sleep(POLL_SECONDS)
+            response = await _try_answer(asked)
+        async with aclosing(parts_of(response)) as parts:
+            async for part in parts:
+                yield part
+    except Exception as error:
+        yield frame(handle(error, {}).data)
+
+
+async def _try_answer(asked: Asked) -> HttpResponseBase | None:
+    """The answer, computed, under way or stored; None while another process computes it."""
+    run, is_new = run_of(asked)
+    parts = run.parts.reader()
+    try:
+        head = await asyncio.shield(run.head)
+    except RunningElsewhere:
+        return None
+    response = await _response(asked, head, parts)
+    return _marked(response) if head.is_stored or not is_new else response
+
+
+def _marked(response: HttpResponseBase) -> HttpResponseBase:
+    response[REPLAYED] = "true"
+    return response
+
+
+async def _response(asked: Asked, head: Head, parts: AsyncGenerator[bytes]) -> HttpResponseBase:
+    response: HttpResponseBase
+    if asked.is_stream:
+        response = EventStream(parts)
+    else:
+        body = b"".join([part async for part in parts])
+        response = HttpResponse(body, content_type=JSONRenderer.media_type)
+    response.status_code = head.status
+    for name, value in head.headers.items():
+        response[name] = value
+    return response

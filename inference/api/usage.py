@@ -1,0 +1,88 @@
+"""What a caller has used, and how much of each quota is left."""
+
+from typing import Any
+
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import accounting, reports
+from accounts.authentication import caller
+from accounts.callers import Caller
+from accounts.models import UsageRecord
+from accounts.retention import ANSWERED
+
+from .endpoint import Endpoint
+from .refusals import ApiError
+
+MAX_DAYS = 366
+SUMS = ("prompt_tokens", "cached_tokens", "completion_tokens")
+
+
+class UsageView(Endpoint):
+    """`GET /v1/usage?days=30`: by day (UTC) and model; of the key that asks, and no other."""
+
+    endpoint = "usage"
+
+    def get(self, request: Request) -> Response:
+        asker, days = caller(request), _days(request)
+        rows = [*_by_day(_records(asker), days)]
+        return Response(
+            {
+                "object": "usage",
+                "days": days,
+                "data": rows,
+                "total": {
+                    name: sum(row[name] for row in rows) for name in ("requests", "failures", *SUMS)
+                },
+                "quotas": _quotas(asker),
+            }
+        )
+
+
+def _days(request: Request) -> int:
+    text = request.query_params.get("days", "30")
+    is_short_number = text.isascii() and text.isdigit() and len(text) < 6
+    if not (is_short_number and 1 <= int(text) <= MAX_DAYS):
+        raise ApiError(f"days: {text[:20]!r} is not a number from 1 to {MAX_DAYS}", param="days")
+    return int(text)
+
+
+def _records(asker: Caller) -> Any:
+    records = UsageRecord.objects.order_by()
+    if asker.key:
+        return records.filter(key=asker.key)
+    return records.filter(user=asker.user) if asker.user else records.filter(owner=asker.name)
+
+
+def _by_day(records: Any, days: int) -> Any:
+    return (
+        records.filter(at__gte=reports.start_of(days))
+        .annotate(date=TruncDate("at"))
+        .values("date", "model")
+        .annotate(
+            requests=Count("pk"),
+            failures=Count("pk", filter=~Q(status__in=[*ANSWERED, "running"])),
+            **{name: Sum(name) for name in SUMS},
+        )
+        .order_by("date", "model")
+    )
+
+
+def _quotas(asker: Caller) -> list[dict[str, Any]]:
+    now = timezone.now()
+    counts = accounting.quotas_store().counts(asker.policy.quotas, now)
+    return [
+        {
+            "rule": count.quota.rule,
+            "level": count.quota.level,
+            "limit": count.quota.limit,
+            "used": count.used,
+            "reserved": count.reserved,
+            "remaining": max(0, count.free),
+            "resets_at": count.quota.period.end(now),
+        }
+        for count in counts
+    ]

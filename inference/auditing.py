@@ -1,0 +1,22 @@
+"""What happens to the registry goes into the audit log."""
+
+from django.db.models import Model
+
+from accounts.watch import Row, Watch
+
+from .models import Alias, LanguageModel
+from .sources import redacted
+
+
+class ModelWatch(Watch):
+    def facts(self, row: Row) -> Row:
+        seen = super().facts(row)
+        return {**seen, "source": redacted(seen["source"])} if "source" in seen else seen
+
+
+def target_of(row: Model) -> str:
+    return MODELS.target(row)
+
+
+MODELS = ModelWatch(LanguageModel, "model", unseen=["created_at", "updated_at"])
+ALIASES = Watch(Alias, "alias")

@@ -1,0 +1,36 @@
+"""Middleware that programs' requests go through, without a change of threads.
+
+Django runs the hooks of older middleware on a thread, each with two changes of
+threads, in case they wait for something. These do not.
+"""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware import security
+from django_prometheus import middleware as prometheus
+
+
+class _OnEventLoop:
+    """For a MiddlewareMixin whose hooks only compute."""
+
+    async def __acall__(self: Any, request: HttpRequest) -> HttpResponseBase:
+        refusal: HttpResponseBase | None = None
+        if hasattr(self, "process_request"):
+            refusal = self.process_request(request)
+        response = refusal or await self.get_response(request)
+        return self.process_response(request, response)
+
+
+class SecurityMiddleware(_OnEventLoop, security.SecurityMiddleware):
+    pass
+
+
+class MetricsBefore(_OnEventLoop, prometheus.PrometheusBeforeMiddleware):
+    pass
+
+
+class MetricsAfter(_OnEventLoop, prometheus.PrometheusAfterMiddleware):
+    async def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        super().process_view(request, view, *args, **kwargs)

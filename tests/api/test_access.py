@@ -1,0 +1,471 @@
+"""Every URL of the project, asked by everybody who may not, and by some who may."""
+
+import re
+from datetime import timedelta
+from typing import NamedTuple
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.core.cache import cache
+from django.test import Client
+from django.urls import URLResolver, get_resolver
+from django.utils import timezone
+
+from accounts.models import ApiKey, User
+from inference.models import LanguageModel
+from llmsite.asgi import application
+
+from .client import Api
+from .people import Person
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+CONFIGURED = "a-key-of-the-configuration"
+
+
+class Route(NamedTuple):
+    """A path of it, and what its methods answer to whoever may; 405 the others."""
+
+    path: str
+    answers: dict[str, int]
+
+
+def reads(path: str) -> Route:
+    return Route(path, {"GET": 200, "HEAD": 200, "OPTIONS": 200})
+
+
+def takes(path: str) -> Route:
+    """Refuses an empty body."""
+    return Route(path, {"POST": 400, "OPTIONS": 200})
+
+
+def always(path: str, status: int) -> Route:
+    return Route(path, dict.fromkeys(METHODS, status))
+
+
+# For whoever has a key. Errors are OpenAI's.
+OPENAIS = {
+    "v1/chat/completions": takes("/v1/chat/completions"),
+    "v1/completions": takes("/v1/completions"),
+    "v1/embeddings": takes("/v1/embeddings"),
+    "v1/usage": reads("/v1/usage"),
+    "v1/models": reads("/v1/models"),
+    "v1/models/<path:name>": reads("/v1/models/fake"),
+    "^v1/.*": always("/v1/unknown", 404),
+    "chat/completions": takes("/chat/completions"),
+    "metrics": always("/metrics", 403),
+}
+# Likewise. Errors are the older dialect's.
+OLDERS = {
+    "completions": takes("/completions"),
+    "models": reads("/models"),
+    "models/<path:name>": reads("/models/fake"),
+}
+# For programs without a key.
+PROBES = {"health": reads("/health"), "readiness": reads("/readiness")}
+# For whoever signed in.
+PAGES = {
+    "": "/",
+    "accounts/": "/accounts/",
+    "accounts/keys/": "/accounts/keys/",
+    "accounts/keys/<int:pk>/rename/": "/accounts/keys/{key}/rename/",
+    "accounts/keys/<int:pk>/rotate/": "/accounts/keys/{key}/rotate/",
+    "accounts/keys/<int:pk>/revoke/": "/accounts/keys/{key}/revoke/",
+    "accounts/usage.csv": "/accounts/usage.csv",
+    "accounts/reauthenticate/": "/accounts/reauthenticate/",
+    "accounts/password/change/": "/accounts/password/change/",
+    "accounts/password/set/": "/accounts/password/set/",
+    "accounts/2fa/": "/accounts/2fa/",
+    "accounts/2fa/reauthenticate/": "/accounts/2fa/reauthenticate/",
+    "accounts/2fa/totp/activate/": "/accounts/2fa/totp/activate/",
+    "accounts/2fa/totp/deactivate/": "/accounts/2fa/totp/deactivate/",
+    "accounts/2fa/recovery-codes/": "/accounts/2fa/recovery-codes/",
+    "accounts/2fa/recovery-codes/generate/": "/accounts/2fa/recovery-codes/generate/",
+    "accounts/2fa/recovery-codes/download/": "/accounts/2fa/recovery-codes/download/",
+    "accounts/3rdparty/": "/accounts/3rdparty/",
+}
+# What leads to signing in: for people who have not. What GET answers them.
+ENTRANCE = {
+    "accounts/login/": ("/accounts/login/", 200),
+    "accounts/logout/": ("/accounts/logout/", 302),
+    "accounts/inactive/": ("/accounts/inactive/", 200),
+    "accounts/signup/": ("/accounts/signup/", 200),
+    "accounts/password/reset/": ("/accounts/password/reset/", 200),
+    "accounts/password/reset/done/": ("/accounts/password/reset/done/", 404),
+    "accounts/password/reset/key/done/": ("/accounts/password/reset/key/done/", 200),
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
+        "/accounts/password/reset/key/1-abc/",
+        200,
+    ),
+    "accounts/2fa/authenticate/": ("/accounts/2fa/authenticate/", 302),
+    "accounts/3rdparty/login/cancelled/": ("/accounts/3rdparty/login/cancelled/", 404),
+    "accounts/3rdparty/login/error/": ("/accounts/3rdparty/login/error/", 404),
+    "accounts/3rdparty/signup/": ("/accounts/3rdparty/signup/", 404),
+    "accounts/oidc/<slug:provider_id>/login/": ("/accounts/oidc/acme/login/", 404),
+    "accounts/oidc/<slug:provider_id>/login/callback/": (
+        "/accounts/oidc/acme/login/callback/",
+        404,
+    ),
+}
+TABLES = [OPENAIS, OLDERS, PROBES, PAGES, ENTRANCE]
+STATIC = ["/static/css/site.css", "/static/js/copy.js"]
+
+# The administration is closed whatever it holds: its URLs need no rows.
+ADMINISTRATION = "admin/"
+PARTS = {"url": "nowhere", "app_label": "accounts"}
+PART = re.compile(r"<(?:path:)?(\w+)>|\^?\(\?P<(\w+)>[^)]*\)")
+
+
+def routes(resolver=None, prefix=""):
+    for pattern in (resolver or get_resolver()).url_patterns:
+        route = prefix + str(pattern.pattern)
+        yield from routes(pattern, route) if isinstance(pattern, URLResolver) else [route]
+
+
+def administration(id=1):
+    """Its paths, with that id wherever one is needed."""
+    found = [route for route in routes() if route.startswith(ADMINISTRATION)]
+    return [
+        "/" + PART.sub(lambda part: PARTS.get(part[1] or part[2], str(id)), route).removesuffix("$")
+        for route in found
+    ]
+
+
+def test_every_url_has_one_row():
+    rows = [route for table in TABLES for route in table]
+    found = [route for route in routes() if not route.startswith(ADMINISTRATION)]
+    assert sorted(rows) == sorted(found)
+
+
+def test_the_administrations_paths_are_paths():
+    paths = administration()
+    assert len(paths) > 50
+    assert all(re.fullmatch(r"[/\w]+", path) for path in paths)
+
+
+@pytest.fixture(autouse=True)
+def keys_required(configure):
+    cache.clear()
+    configure(
+        security={"enable_auth": True, "api_keys": [CONFIGURED]},
+        limits={"default_rate_limit_per_minute": 0},
+    )
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def revoked(db) -> str:
+    key, text = ApiKey.objects.issue(User.objects.create_user("rose"), "lost")
+    key.revoke()
+    return text
+
+
+@pytest.fixture
+def expired(db) -> str:
+    past = timezone.now() - timedelta(seconds=1)
+    return ApiKey.objects.issue(User.objects.create_user("emma"), "old", past)[1]
+
+
+@pytest.fixture
+def inactive(db) -> str:
+    return ApiKey.objects.issue(User.objects.create_user("ines", is_active=False), "hers")[1]
+
+
+STRANGERS = [
+    *("nobody", "empty", "made up", "nearly right", "revoked", "revoked, the other way"),
+    *("expired", "inactive", "another scheme"),
+]
+
+
+@pytest.fixture
+def headers(request, alice, revoked, expired, inactive) -> dict[str, str]:
+    """What that stranger sends."""
+    sent = {
+        "nobody": {},
+        "empty": bearer(""),
+        "made up": bearer("sk-abcd1234-" + "a" * 40),
+        "nearly right": bearer(alice.text.swapcase()),
+        "revoked": bearer(revoked),
+        "revoked, the other way": {"x-api-key": revoked},
+        "expired": bearer(expired),
+        "inactive": bearer(inactive),
+        "another scheme": {"authorization": f"Basic {alice.text}"},
+    }
+    return sent[request.param]
+
+
+def walk(paths, client=None, query="", **headers):
+    """What every method of every path answers."""
+    client = client or Client()
+    client.raise_request_exception = False
+    return {
+        f"{method} {path}": client.generic(method, path + query, headers=headers)
+        for path in paths
+        for method in METHODS
+    }
+
+
+def paths_of(*tables):
+    return [route.path for table in tables for route in table.values()]
+
+
+def statuses(answers):
+    return {what: answer.status_code for what, answer in answers.items()}
+
+
+def expected(*tables):
+    return {
+        f"{method} {route.path}": route.answers.get(method, 405)
+        for table in tables
+        for route in table.values()
+        for method in METHODS
+    }
+
+
+def said(answers):
+    """What the bodies hold, each of which is an error and nothing else."""
+    bodies = [answer.json() for answer in answers.values() if answer.content]
+    assert len(bodies) == len(answers) * (len(METHODS) - 1) / len(METHODS)  # HEAD has none
+    assert {tuple(body) for body in bodies} == {("error",)}
+    return [body["error"] for body in bodies]
+
+
+class TestTheApi:
+    def refusals(self, **asked):
+        for table in (OPENAIS, OLDERS):
+            answers = walk(paths_of(table), **asked)
+            heads = {
+                (a.status_code, a["www-authenticate"], a["content-type"]) for a in answers.values()
+            }
+            assert heads == {(401, "Bearer", "application/json")}
+            yield said(answers)
+
+    @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
+    def test_is_closed_to_strangers(self, fake_row, headers):
+        openais, olders = self.refusals(**headers)
+        kinds = {(error["type"], error["code"], error["param"]) for error in openais}
+        assert kinds == {("authentication_error", "invalid_api_key", None)}
+        assert {type(error) for error in olders} == {str}
+
+    def test_takes_no_key_from_the_query(self, fake_row, alice):
+        names = ["api_key", "api-key", "apikey", "key", "token", "access_token", "x-api-key"]
+        query = "&".join(f"{name}={alice.text}" for name in [*names, "authorization"])
+        openais, olders = self.refusals(query=f"?{query}")
+        assert {error["message"] for error in openais} == {*olders}
+
+    def test_takes_no_session(self, fake_row):
+        browser = Client()
+        browser.force_login(User.objects.create_superuser("root"))
+        assert browser.get("/").status_code == 200
+        openais, olders = self.refusals(client=browser)
+        assert "No API key was given." in olders[0]
+        assert {error["message"] for error in openais} == {*olders}
+
+    def test_says_nothing_in_a_preflight(self, fake_row):
+        asked = {"origin": "http://evil.example", "access-control-request-method": "GET"}
+        answers = [Client().options(path, headers=asked) for path in paths_of(OPENAIS)]
+        assert {answer.content for answer in answers if answer.status_code == 200} == {b""}
+        assert not any("access-control-allow-origin" in answer for answer in answers)
+
+    def test_answers_whoever_has_a_key(self, fake_row, alice):
+        answers = walk(paths_of(OPENAIS, OLDERS), **bearer(alice.text))
+        assert statuses(answers) == expected(OPENAIS, OLDERS)
+
+    def test_shows_metrics_to_operators(self, alice):
+        route = reads("/metrics")
+        alice.user.is_staff = True
+        alice.user.save()
+        answers = [walk([route.path], **bearer(key)) for key in (alice.text, CONFIGURED)]
+        assert [*map(statuses, answers)] == [expected({"metrics": route})] * 2
+
+
+class TestWhatIsOpen:
+    @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
+    def test_probes_answer_everybody(self, fake_row, headers):
+        assert statuses(walk(paths_of(PROBES), **headers)) == expected(PROBES)
+
+    @pytest.mark.parametrize("path", STATIC)
+    @pytest.mark.parametrize("headers", ["nobody", "revoked"], indirect=True)
+    def test_static_files_are_everybodys(self, headers, path):
+        assert Client().get(path, headers=headers).status_code == 200
+
+    @pytest.mark.parametrize("path", ["../manage.py", "%2e%2e/manage.py", "..%2fmanage.py", ""])
+    def test_and_nothing_else_is_below_them(self, path):
+        assert Client().get(f"/static/{path}").status_code in (302, 404)
+
+    @pytest.mark.parametrize("headers", ["nobody", "revoked"], indirect=True)
+    def test_the_entrance_is_for_whoever_is_outside(self, headers):
+        answers = statuses(walk([path for path, _ in ENTRANCE.values()], **headers))
+        shown = {f"GET {path}": status for path, status in ENTRANCE.values()}
+        assert answers.items() >= shown.items()
+        assert set(answers.values()) <= {200, 302, 404, 405}
+
+
+def is_sent_away(answer):
+    doors = ("/accounts/login/?next=", "/admin/login/?next=")
+    return answer.status_code == 302 and answer["location"].startswith(doors)
+
+
+class TestPages:
+    @pytest.fixture
+    def paths(self, alice):
+        return [path.format(key=alice.key.pk) for path in PAGES.values()]
+
+    @pytest.mark.parametrize("headers", ["nobody", "revoked"], indirect=True)
+    def test_send_strangers_to_sign_in(self, paths, headers):
+        answers = walk(paths, **headers)
+        assert not [what for what, answer in answers.items() if not is_sent_away(answer)]
+
+    def test_take_no_key(self, alice, paths):
+        answers = {**walk(paths, **bearer(alice.text)), **walk(paths, **{"x-api-key": alice.text})}
+        assert not [what for what, answer in answers.items() if not is_sent_away(answer)]
+
+    def test_of_an_account_that_is_not_active_are_closed_at_once(self, alice):
+        browser = Client()
+        browser.force_login(alice.user)
+        assert browser.get("/").status_code == 200
+        User.objects.update(is_active=False)
+        assert is_sent_away(browser.get("/"))
+
+    def test_about_somebody_elses_key_are_not_there(self, alice, bob):
+        browser = Client()
+        browser.force_login(bob.user)
+        paths = [path for path in PAGES.values() if "{key}" in path]
+        answers = walk([path.format(key=alice.key.pk) for path in paths], browser)
+        found = {what for what, status in statuses(answers).items() if status not in (404, 405)}
+        assert (len(paths), found) == (3, set())
+        alice.key.refresh_from_db()
+        assert (alice.key.state, alice.key.name) == ("active", "alice's laptop")
+
+
+class TestTheAdministration:
+    def test_sends_strangers_to_sign_in(self, db):
+        answers = walk(administration())
+        assert not [what for what, answer in answers.items() if not is_sent_away(answer)]
+
+    def test_takes_no_key_not_even_an_administrators(self, db):
+        boss = Person.make("boss", is_staff=True, is_superuser=True)
+        answers = walk(administration(), **bearer(boss.text))
+        assert not [what for what, answer in answers.items() if not is_sent_away(answer)]
+
+    def test_is_closed_to_people_who_are_no_administrators(self, bob):
+        browser = Client()
+        browser.force_login(bob.user)
+        paths = [path for path in administration() if path != "/admin/logout/"]
+        assert {*statuses(walk(paths, browser)).values()} <= {302, 403}
+
+    def test_shows_no_row_to_an_administrator_without_permissions(self, alice):
+        browser = Client()
+        browser.force_login(User.objects.create_user("sam", is_staff=True))
+        paths = administration(id=alice.key.pk)
+        rows = [path for path in paths if re.match(r"/admin/(accounts|auth|mfa|inf)\w*/\w+/", path)]
+        shown = {path for path in rows if browser.get(path).status_code not in (302, 403)}
+        assert (len(rows) > 50, shown) == (True, set())
+
+
+async def test_there_is_no_other_way_in():
+    """Sockets are to have rows of their own here."""
+    scope = {"type": "websocket", "path": "/", "headers": [], "client": ["127.0.0.1", 1]}
+    with pytest.raises(ValueError, match="websocket"):
+        await application(scope, None, None)
+
+
+# What is somebody's
+
+
+CHAT = {"model": "fake", "messages": [{"role": "user", "content": "a b"}]}
+
+
+async def usage(api: Api) -> dict[str, int]:
+    return (await api.get("/v1/usage")).json()["total"]
+
+
+class TestUsage:
+    @pytest.fixture(autouse=True)
+    async def close(self, leave_no_connection):
+        pass
+
+    async def test_is_the_keys_own(self, fake_model, alice, bob):
+        phone = await alice.another_key()
+        await alice.api.chat("a b")
+        await alice.api.chat("a b")
+        await phone.api.chat("a b c")
+        told = [await usage(who.api) for who in (alice, phone, bob)]
+        assert [(t["requests"], t["prompt_tokens"]) for t in told] == [(2, 4), (1, 3), (0, 0)]
+
+    async def test_of_a_key_of_the_configuration_is_its_own_too(self, fake_model, alice, configure):
+        other = "another-key-of-the-configuration"
+        configure(security={"api_keys": [CONFIGURED, other]})
+        await Api(CONFIGURED).chat("a b")
+        await alice.api.chat("a b")
+        assert (await usage(Api(CONFIGURED)))["requests"] == 1
+        assert (await usage(Api(other)))["requests"] == 0
+
+    async def test_names_nobody_else(self, fake_model, alice, bob):
+        await alice.rules("group", tokens_per_day=1000)
+        await bob.rules("user", tokens_per_day=500)
+        await bob.joined_team()
+        await bob.api.chat("a b")
+        answer = await alice.api.get("/v1/usage")
+        assert "bob" not in answer.content.decode()
+        assert [(q["level"], q["used"]) for q in answer.json()["quotas"]] == [("group team", 5)]
+
+
+class TestModels:
+    @pytest.fixture(autouse=True)
+    async def close(self, leave_no_connection):
+        pass
+
+    @pytest.fixture
+    def secret(self, fake_row):
+        row = LanguageModel.objects.create(slug="secret", source="file:///s", file="/s.gguf")
+        row.aliases.create(name="gpt-secret")
+        return row
+
+    async def test_that_a_policy_hides_are_not_listed(self, secret, alice, bob):
+        await alice.rules("user", allowed_models=["fa*"])
+        openais = [(await who.api.get("/v1/models")).json()["data"] for who in (alice, bob)]
+        assert [[m["id"] for m in data] for data in openais] == [["fake"], ["fake", "secret"]]
+        olders = [(await who.api.get("/models")).json()["models"] for who in (alice, bob)]
+        assert olders == [["fake"], ["fake", "secret"]]
+
+    @pytest.mark.parametrize("name", ["secret", "gpt-secret"])
+    async def test_that_a_policy_hides_are_refused_by_its_rule(self, secret, alice, bob, name):
+        await alice.rules("user", allowed_models=["fa*"])
+        openai, older = [await alice.api.get(f"{at}/{name}") for at in ("/v1/models", "/models")]
+        sentence = "The model 'secret' is not allowed (rule allowed_models of user alice)."
+        assert (openai.status_code, older.status_code) == (403, 403)
+        assert openai.json()["error"]["message"] == older.json()["error"] == sentence
+        assert (await bob.api.get(f"/v1/models/{name}")).status_code == 200
+
+
+class TestIdempotencyKeys:
+    @pytest.fixture(autouse=True)
+    async def close(self, leave_no_connection):
+        pass
+
+    async def ask(self, who, **fields):
+        body = {**CHAT, **fields}
+        return await who.api.post("/v1/chat/completions", body, **{"idempotency-key": "k"})
+
+    async def test_of_alice_are_nothing_to_bob(self, fake_model, alice, bob):
+        hers, his, other = (
+            await self.ask(alice),
+            await self.ask(bob),
+            await self.ask(bob, seed=1),
+        )
+        assert hers.json()["id"] != his.json()["id"]
+        assert "idempotent-replayed" not in his
+        assert other.status_code == 409  # his own first request, not hers
+
+    async def test_are_the_persons_whichever_of_their_keys_asks(self, fake_model, alice):
+        first, again = await self.ask(alice), await self.ask(await alice.another_key())
+        assert (first.json()["id"], again["idempotent-replayed"]) == (again.json()["id"], "true")
+
+    async def test_of_a_refused_request_are_free_again(self, fake_model, alice):
+        policy = await alice.rules("key", tokens_per_day=1)
+        assert (await self.ask(alice)).status_code == 400
+        await sync_to_async(policy.delete)()
+        assert (await self.ask(alice)).status_code == 200

@@ -1,0 +1,51 @@
+"""What has to hold on real servers too: parts of this suite again, on PostgreSQL and Redis."""
+
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+import redis
+
+from tests.conftest import ROOT
+
+POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgres://root@127.0.0.1:5432/postgres")
+REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
+
+# Where rows are locked, counted, claimed or chained.
+PARTS = [
+    "tests/accounts/test_quota.py",
+    "tests/accounts/test_idempotency.py",
+    "tests/accounts/test_audit.py",
+    "tests/accounts/test_retention.py",
+    "tests/accounts/test_reports.py",
+    "tests/accounts/test_my_keys.py",
+    "tests/api/test_policies.py",
+]
+
+
+@pytest.fixture
+def servers():
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=3).close()
+        redis.Redis.from_url(REDIS, socket_connect_timeout=3).ping()
+    except (psycopg.OperationalError, redis.RedisError) as error:
+        pytest.skip(f"NO SERVERS, so nothing was tested on PostgreSQL and Redis: {error}")
+    return {"TEST_DATABASE_URL": POSTGRES, "TEST_REDIS_URL": REDIS}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="the suite itself runs there")
+def test_accounts_hold_on_postgresql_and_redis(servers):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *PARTS]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **servers},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert "skipped" not in done.stdout.splitlines()[-1]
