@@ -5,4 +5,5 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from . import emails, signals  # noqa: F401  receivers connect themselves
+        from . import emails  # noqa: F401  receivers connect themselves
+        from .audit import signals  # noqa: F401

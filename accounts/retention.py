@@ -9,10 +9,9 @@ from django.db.models import Count, Max, Q, Sum
 
 from .idempotency import forget_old
 from .models import PromptRecord, QuotaWindow, UsageDay, UsageRecord
-from .models.usage import RUNNING, UsageQuerySet
+from .models.usage import NO_FAILURES, RUNNING, UsageQuerySet
 from .quota.windows import Period
 
-ANSWERED = ("stop", "length", "cancelled")
 DAY = timedelta(days=1)
 WINDOWS_KEPT = timedelta(days=62)  # longer than any period
 GROUP = ("owner", "key_label", "model")
@@ -71,7 +70,7 @@ def _sums(records: UsageQuerySet) -> Any:
         .annotate(
             user_id=Max("user_id"),
             requests=Count("pk"),
-            failures=Count("pk", filter=~Q(status__in=ANSWERED)),
+            failures=Count("pk", filter=~Q(status__in=NO_FAILURES)),
             **{name: Sum(name) for name in ("prompt_tokens", "cached_tokens", "completion_tokens")},
         )
     )

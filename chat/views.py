@@ -6,7 +6,7 @@ from django.conf import settings
 from django.views.generic import TemplateView
 
 from accounts.callers import policy_of
-from accounts.person import person
+from accounts.pages.person import person
 from inference import runtime
 
 

@@ -2,7 +2,7 @@
 
 from django.db.models import Model
 
-from accounts.watch import Row, Watch
+from accounts.audit.watch import Row, Watch
 
 from .models import Alias, LanguageModel
 from .sources import redacted

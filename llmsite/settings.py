@@ -63,9 +63,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.context.CurrentRequestMiddleware",
+    "accounts.audit.context.CurrentRequestMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "accounts.person.SignInRequired",
+    "accounts.pages.person.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -76,7 +76,7 @@ API_MIDDLEWARE = [
     "llmsite.middleware.MetricsBefore",
     "llmsite.middleware.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "accounts.context.CurrentRequestMiddleware",
+    "accounts.audit.context.CurrentRequestMiddleware",
     "llmsite.middleware.MetricsAfter",
 ]
 ROOT_URLCONF = "llmsite.urls"
@@ -92,7 +92,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "accounts.offers.offers",
+                "accounts.pages.offers.offers",
             ]
         },
     }
@@ -154,7 +154,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_ADAPTER = "accounts.pages.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -163,7 +163,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody can make us write to strangers
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_USERNAME_BLACKLIST = ["local"]  # who everybody is without enable_auth
-SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.pages.adapters.SocialAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
         "APPS": [

@@ -2,13 +2,22 @@
 
 import asyncio
 from pathlib import Path
+from unittest.mock import patch
 
+import hypothesis
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import global_settings
+from django.core.management.commands import flush
 from django.db import connections
+from django.test import override_settings
 
 from inference import runtime, sources
 from inference.models import LanguageModel
+
+# Examples may take their time: machines are busy, and speed belongs elsewhere.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS_DIR = ROOT / ".pytest_cache" / "models"  # survives the run: the download is 93 MB
@@ -22,6 +31,39 @@ def django_db_setup(django_db_setup):
     """PostgreSQL drops no database that the thread of asynchronous tests still uses."""
     yield
     asyncio.run(sync_to_async(connections.close_all)())
+
+
+# Written by migrations and needed by all: what says which tables and rights there are.
+KEPT = ("django_content_type", "auth_permission")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush():
+    """Between two tests Django empties every table, and then spends a tenth of a second
+    on writing content types and permissions anew.
+    """
+
+    def sql_flush(style, connection, *, reset_sequences, allow_cascade):
+        tables = connection.introspection.django_table_names(only_existing=True)
+        emptied = [table for table in tables if table not in KEPT]
+        return connection.ops.sql_flush(
+            style, emptied, reset_sequences=reset_sequences, allow_cascade=allow_cascade
+        )
+
+    with (
+        patch.object(flush, "sql_flush", sql_flush),
+        patch.object(flush, "emit_post_migrate_signal", lambda *args, **options: None),
+    ):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords():
+    """A password's hash is slow on purpose, but for the tests' own."""
+    quick = "django.contrib.auth.hashers.MD5PasswordHasher"
+    hashers = [quick, *global_settings.PASSWORD_HASHERS]
+    with override_settings(PASSWORD_HASHERS=hashers):
+        yield
 
 
 @pytest.fixture(scope="session")

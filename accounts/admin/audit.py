@@ -62,9 +62,7 @@ class AuditAdmin(ExportAdmin):
 
 def _lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """As `manage.py export_audit` writes them, the oldest first."""
-    for entry in entries.order_by("number").iterator(audit.CHUNK):
-        content = {**audit.content_of(entry), "hash": entry.hash}
-        yield json.dumps(content, sort_keys=True) + "\n"
+    return map(audit.export_line, entries.order_by("number").iterator(audit.CHUNK))
 
 
 def _text(values: dict[str, Any], name: str) -> str:

@@ -16,7 +16,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import ApiKey
-from accounts.own_keys import alone, can_rotate
+from accounts.pages.own_keys import alone, can_rotate
 
 OVERLAPS = [
     ("0", "No time: the old one ends now"),

@@ -9,10 +9,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Endpoint, UsageRecord
-from accounts.models.usage import RUNNING
-from accounts.reports import NO_FAILURES
+from accounts.models.usage import ANSWERED, NO_FAILURES, RUNNING
 
-ANSWERED = ("stop", "length")
 CANCELLED = "cancelled"
 RECENT = timedelta(days=90)  # models that were asked since then can be chosen
 

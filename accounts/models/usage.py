@@ -11,6 +11,8 @@ from .key import ApiKey
 
 RUNNING = "running"
 LOST = "lost"
+ANSWERED = ("stop", "length")
+NO_FAILURES = (RUNNING, *ANSWERED, "cancelled")
 
 
 class UsageQuerySet(models.QuerySet["UsageRecord"]):

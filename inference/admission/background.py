@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Coroutine
+from datetime import date
 from typing import Any, TypeVar
 
 from channels.db import database_sync_to_async
@@ -38,19 +39,20 @@ def _done(task: "asyncio.Task[Any]") -> None:
 def keep_lease() -> None:
     """From now on, what this process holds is its own as long as it lives."""
     global _keeper
-    loop = asyncio.get_running_loop()
+    loop = asyncio.get_event_loop()  # a server calls this just before it runs
     if _keeper is None or _keeper.done() or _keeper.get_loop() is not loop:
         _keeper = loop.create_task(_keep(), context=contextvars.Context())
 
 
 async def _keep() -> None:
-    today = timezone.now().date()
+    tidied_on: date | None = None
     while True:  # at once: the server that ran here before may have died
         try:
             await database_sync_to_async(accounting.keep)()
-            if (now := timezone.now()).date() != today:
+            now = timezone.now()
+            if now.date() != tidied_on:
                 await database_sync_to_async(tidy)(now)
-                today = now.date()
+                tidied_on = now.date()
         except Exception:  # the next time perhaps
             logger.exception("what is due in the background could not be done")
         await asyncio.sleep(accounting.RENEW_SECONDS)

@@ -71,6 +71,14 @@ class LimitedEndpoint(Endpoint):
     allowance: Allowance | None = None  # set by the throttle
     answers: Sequence[Reply] = ()  # set once they have been admitted
 
+    async def async_dispatch(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Lets go of the answers: a stream that nobody reads ends when nothing holds it."""
+        response: HttpResponseBase = await super().async_dispatch(request, *args, **kwargs)
+        self.response, self.answers = None, ()
+        return response
+
     def finalize_response(
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:

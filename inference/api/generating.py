@@ -56,9 +56,9 @@ async def chunks(
     answer: ChatAnswer | TextAnswer, choices: Sequence[Reply], *, with_usage: bool
 ) -> AsyncGenerator[bytes]:
     """The frames of a stream, from the opening chunk to `[DONE]`, or to an error."""
-    opening = answer.opening()
-    yield frame(opening) if opening else HEADERS_ONLY
     try:
+        opening = answer.opening()
+        yield frame(opening) if opening else HEADERS_ONLY
         async with aclosing(_merged(choices)) as pieces:
             async for index, piece in pieces:
                 if piece is None:
@@ -71,6 +71,8 @@ async def chunks(
         # The status line has gone out already: the error travels as an event.
         yield frame(failure(error)[1])
         return
+    finally:
+        _cancel(choices)
     if with_usage:
         yield frame(answer.chunk([], usage=usage([choice.finish for choice in choices])))
     yield DONE

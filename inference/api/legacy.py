@@ -113,9 +113,9 @@ async def completion(generation: admission.Reply) -> dict[str, Any]:
 
 
 async def text_events(generation: admission.Reply) -> AsyncGenerator[bytes]:
-    yield HEADERS_ONLY
     is_inside_line_end = False  # the text so far ends in a carriage return
     try:
+        yield HEADERS_ONLY
         async for text, tokens in generation:
             if not text and not tokens:
                 yield KEEPALIVE
@@ -124,6 +124,8 @@ async def text_events(generation: admission.Reply) -> AsyncGenerator[bytes]:
             is_inside_line_end = text.endswith("\r") if text else is_inside_line_end
     except Exception as error:
         yield text_event(ERROR + message_of(failure(error)[1]))
+    finally:
+        generation.cancel()
 
 
 def text_event(text: str) -> bytes:

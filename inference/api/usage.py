@@ -12,7 +12,7 @@ from accounts import accounting, reports
 from accounts.authentication import caller
 from accounts.callers import Caller
 from accounts.models import UsageRecord
-from accounts.retention import ANSWERED
+from accounts.models.usage import NO_FAILURES
 
 from .endpoint import Endpoint
 from .refusals import ApiError
@@ -64,7 +64,7 @@ def _by_day(records: Any, days: int) -> Any:
         .values("date", "model")
         .annotate(
             requests=Count("pk"),
-            failures=Count("pk", filter=~Q(status__in=[*ANSWERED, "running"])),
+            failures=Count("pk", filter=~Q(status__in=NO_FAILURES)),
             **{name: Sum(name) for name in SUMS},
         )
         .order_by("date", "model")

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from accounts import audit, keys
 from accounts.audit import NO_HASH, AuditError
-from accounts.facts import facts
+from accounts.audit.facts import facts
 from accounts.models import AuditEntry, AuditHead, User
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +169,7 @@ def test_an_empty_log_is_intact():
 
 
 def test_a_chain_longer_than_one_read_is_intact(monkeypatch, five):
-    monkeypatch.setattr(audit, "CHUNK", 2)
+    monkeypatch.setattr("accounts.audit.log.CHUNK", 2)
 
     assert audit.verify() is None
 

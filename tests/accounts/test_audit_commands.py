@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 def three(monkeypatch):
     """A chain of three entries, made on three days."""
     days = iter([datetime(2025, 1, day, 12, tzinfo=UTC) for day in (30, 31)])
-    monkeypatch.setattr(audit.timezone, "now", lambda: next(days, datetime.now(UTC)))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: next(days, datetime.now(UTC)))
     made = [audit.record("key.created", f"key:{number}", after={"n": "é"}) for number in range(3)]
     monkeypatch.undo()
     return made

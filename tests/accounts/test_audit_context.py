@@ -11,9 +11,10 @@ from django.http import HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 
 from accounts import audit
-from accounts.context import CurrentRequestMiddleware, current_request
-from accounts.models import User
-from accounts.signals import user_logged_in
+from accounts.audit import log
+from accounts.audit.context import CurrentRequestMiddleware, current_request
+from accounts.audit.signals import user_logged_in
+from accounts.models import AuditEntry, User
 from llmsite.sections import Security, Server
 
 
@@ -44,7 +45,7 @@ def entry_during_request_of(user, **given):
 
 def entry_on_a_thread():
     made = []
-    thread = threading.Thread(target=lambda: made.append(audit._name_outside()))
+    thread = threading.Thread(target=lambda: made.append(log._name_outside()))
     thread.start()
     thread.join()
     return made[0]
@@ -138,4 +139,4 @@ async def test_async_views_and_the_threads_they_take_know_the_request():
 def test_a_sign_in_by_code_has_an_actor_and_no_request(alice):
     user_logged_in.send(User, request=None, user=alice)
 
-    assert alice.pk in [e.actor_id for e in audit.AuditEntry.objects.all()]
+    assert alice.pk in [e.actor_id for e in AuditEntry.objects.all()]

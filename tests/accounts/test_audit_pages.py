@@ -9,7 +9,7 @@ from django.core import mail
 from django.urls import reverse
 
 from accounts import audit
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry, AuditHead, User
 
 PASSWORD = "a-long-password"
 NEW_PASSWORD = "quite-another-one"
@@ -51,7 +51,7 @@ def new_entries():
 def alice(db):
     user = User.objects.create_user("alice", "alice@example.org", PASSWORD)
     AuditEntry.objects.all().delete()
-    audit.AuditHead.objects.all().delete()
+    AuditHead.objects.all().delete()
     return user
 
 

@@ -14,8 +14,9 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import keys, own_keys, views
+from accounts import keys
 from accounts.models import ApiKey, AuditEntry, Policy, UsageRecord, User
+from accounts.pages import own_keys, views
 from tests.accounts.site import browser_of, configured, text
 
 KEYS = "/accounts/keys/"

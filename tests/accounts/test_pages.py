@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-import accounts.urls
+import accounts.pages.urls
 import chat.urls
 from accounts.models import User
 from tests.accounts.site import browser_of, configured, text
@@ -19,7 +19,7 @@ OPEN = {
     *("mfa_authenticate", "openid_connect_login", "openid_connect_callback"),
     *("socialaccount_login_cancelled", "socialaccount_login_error", "socialaccount_signup"),
 }
-PATTERNS = [*accounts.urls.urlpatterns, *chat.urls.urlpatterns]
+PATTERNS = [*accounts.pages.urls.urlpatterns, *chat.urls.urlpatterns]
 ARGUMENTS = {"pk": 1, "provider_id": "acme", "uidb36": "1", "key": "abc"}
 CLOSED = sorted(
     reverse(one.name, kwargs={name: ARGUMENTS[name] for name in one.pattern.converters})

@@ -164,7 +164,7 @@ def test_what_ends_after_the_sum_is_in_the_next_one():
     late = used(TODAY - TICK, status="running", prompt_tokens=0, completion_tokens=0)
     used(YESTERDAY)
     tidy(NOW)
-    assert days("requests", "failures", "prompt_tokens") == [(2, 1, 10)]
+    assert days("requests", "failures", "prompt_tokens") == [(2, 0, 10)]
     UsageRecord.objects.filter(pk=late.pk).update(status="stop", prompt_tokens=100)
     tidy(NOW + DAY)
     assert days("day", "requests", "failures", "prompt_tokens") == [(YESTERDAY.date(), 2, 0, 110)]

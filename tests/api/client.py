@@ -54,7 +54,9 @@ class Api:
 
 
 async def body_of(response: Any) -> str:
-    """The whole of a stream."""
+    """All of it, be it a stream or not."""
+    if not response.streaming:
+        return str(response.content.decode())
     return b"".join([part async for part in response]).decode()
 
 

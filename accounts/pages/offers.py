@@ -8,8 +8,8 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponseBase
 
-from .models import User
-from .models.user import LOCAL
+from accounts.models import User
+from accounts.models.user import LOCAL
 
 View = Callable[..., HttpResponseBase]
 

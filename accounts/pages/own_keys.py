@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, Sum
 
-from .models import ApiKey, Policy, UsageRecord, User
-from .plain_words import rules
-from .policy import EffectivePolicy
+from accounts.models import ApiKey, Policy, UsageRecord, User
+from accounts.plain_words import rules
+from accounts.policy import EffectivePolicy
 
 MAX_ACTIVE = 100
 USAGE_SPAN = timedelta(days=30)

@@ -7,7 +7,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from .models import User
+from accounts.models import User
+
 from .own_keys import MAX_ACTIVE, has_room
 
 NEVER = "never"

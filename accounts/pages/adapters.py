@@ -10,7 +10,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest
 
-from .addresses import client_address
+from accounts.addresses import client_address
 
 logger = logging.getLogger(__name__)
 

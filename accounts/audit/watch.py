@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import ManyToManyField, Model
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
-from . import audit
+from accounts import audit
 
 Row = dict[str, Any]
 

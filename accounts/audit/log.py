@@ -20,11 +20,12 @@ from django.db.models import CharField
 from django.http import HttpRequest
 from django.utils import timezone
 
-from .addresses import client_address
+from accounts.addresses import client_address
+from accounts.models import AuditEntry, AuditHead, User
+from accounts.models.user import LOCAL
+
 from .context import current_request
 from .facts import clean_text, facts, instant
-from .models import AuditEntry, AuditHead, User
-from .models.user import LOCAL
 
 NO_HASH = "0" * 64  # what the first entry follows
 CHUNK = 1000  # entries in memory while the chain is walked

@@ -10,9 +10,10 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db.models import Model
 from django.dispatch import receiver
 
-from . import audit
+from accounts import audit
+from accounts.models import ApiKey, Policy, User
+
 from .context import current_request
-from .models import ApiKey, Policy, User
 from .watch import LinkWatch, Row, Watch
 
 

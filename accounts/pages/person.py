@@ -7,7 +7,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from .models import User
+from accounts.models import User
 
 
 class SignInRequired(LoginRequiredMiddleware):

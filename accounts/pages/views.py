@@ -8,14 +8,15 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import reports
-from .callers import policy_of
-from .downloads import download
+from accounts import reports
+from accounts.callers import policy_of
+from accounts.downloads import download
+from accounts.models import ApiKey, UsageRecord, User
+from accounts.plain_words import rules
+
 from .forms import NewKeyForm, RenameForm, RotateForm
-from .models import ApiKey, UsageRecord, User
 from .own_keys import alone, can_rotate, rows
 from .person import person
-from .plain_words import rules
 
 MAX_ENDED = 50
 USAGE_DAYS = 30
