@@ -5,8 +5,12 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
+from accounts import accounting
+from accounts.callers import policy_of
 from accounts.models import ApiKey, Policy, User
+from accounts.quota.base import Count
 
 from .client import Api
 
@@ -39,6 +43,14 @@ class Person:
         team, _ = await Group.objects.aget_or_create(name="team")
         await self.user.groups.aadd(team)
         return team
+
+    async def counts(self) -> list[Count]:
+        """Where all their quotas stand, wherever those are counted."""
+        return await sync_to_async(self._counts)()
+
+    def _counts(self) -> list[Count]:
+        quotas = policy_of(self.user, self.key).quotas
+        return accounting.quotas_store().counts(quotas, timezone.now())
 
     def label(self, level: str) -> str:
         """What an error calls that level."""

@@ -183,6 +183,9 @@ class Pieces:
         for text in self._texts:
             yield text, 1
 
+    def cancel(self):
+        pass
+
 
 @pytest.mark.parametrize(
     ("pieces", "text"),

@@ -16,7 +16,7 @@ from django.test import AsyncRequestFactory
 from django.utils import timezone
 
 from accounts import accounting
-from accounts.models import PromptRecord, QuotaWindow, UsageRecord
+from accounts.models import PromptRecord, UsageRecord
 from inference import runtime
 from inference.api.views import CompletionsView
 
@@ -74,19 +74,20 @@ async def the_record() -> UsageRecord:
     return record
 
 
-async def windows() -> dict[str, set[tuple[int, int]]]:
-    """Used and reserved of all levels, by period."""
-    rows = [row async for row in QuotaWindow.objects.all()]
+async def windows(who) -> dict[str, set[tuple[int, int]]]:
+    """Used and reserved of all their levels, by period."""
+    counts = await who.counts()
     return {
-        period: {(row.used, row.reserved) for row in rows if row.period == period}
+        period: {(c.used, c.reserved) for c in counts if c.quota.period == period}
         for period in ("day", "month", "running")
     }
 
 
-async def assert_all_is_settled():
-    """Nobody holds anything, and quotas and ledger agree."""
+async def assert_all_is_settled(who):
+    """Nobody holds anything, and their quotas and the ledger agree."""
     tokens = sum(record.total_tokens for record in await records())
-    assert await windows() == {"day": {(tokens, 0)}, "month": {(tokens, 0)}, "running": {(0, 0)}}
+    settled = {"day": {(tokens, 0)}, "month": {(tokens, 0)}, "running": {(0, 0)}}
+    assert await windows(who) == settled
     held = UsageRecord.objects.filter(reserved__gt=0) | UsageRecord.objects.exclude(claims=[])
     assert not await held.aexists()
 
@@ -103,7 +104,7 @@ class TestEveryEnd:
         await body_of(await alice.api.chat(prompt, stream=stream, **fields))
         record = await the_record()
         assert (record.status, record.prompt_tokens, record.completion_tokens) == (status, *tokens)
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     @pytest.mark.parametrize("body", [COMPLETION, {**COMPLETION, "stream": True}])
     async def test_of_the_older_dialect_is_counted(self, alice, body):
@@ -112,7 +113,7 @@ class TestEveryEnd:
         await body_of(response)
         record = await the_record()
         assert (record.endpoint, record.status, record.total_tokens) == ("completions", "stop", 7)
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     async def test_when_the_reader_of_a_stream_leaves_is_counted(self, alice):
         response = await alice.api.chat("a", stream=True, ignore_eos=True)
@@ -123,7 +124,7 @@ class TestEveryEnd:
         record = await the_record()
         assert (record.status, record.prompt_tokens) == ("cancelled", 1)
         assert 3 <= record.completion_tokens < 100
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     async def test_when_a_stream_is_never_read_is_counted(self, alice):
         body = {"model": "fake", "prompt": "a", "stream": True, "ignore_eos": True}
@@ -134,14 +135,14 @@ class TestEveryEnd:
         assert response.streaming
         del response
         assert (await the_record()).status == "cancelled"
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     async def test_when_whoever_waits_for_an_answer_leaves_is_counted(self, alice):
         asked = asyncio.create_task(alice.api.chat("a", ignore_eos=True))
         await eventually(has_begun)
         asked.cancel()
         assert (await the_record()).status == "cancelled"
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     async def test_is_in_the_ledger_when_the_client_hears_of_it(self, alice):
         await alice.api.chat()
@@ -191,7 +192,7 @@ class TestAtAdmission:
         await eventually(UsageRecord.objects.aexists)
         record = await the_record()
         assert (record.status, record.total_tokens) == ("cancelled", 0)
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     async def test_an_engine_that_dies_has_used_nothing(self, alice, gate):
         asked = asyncio.create_task(alice.api.chat("a"))
@@ -210,7 +211,7 @@ class TestAtAdmission:
         )
         record = await the_record()
         assert (record.status, record.total_tokens) == ("engine_restarting", 0)
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     async def test_a_database_that_fails_lets_nobody_through(self, alice, monkeypatch):
         def fail(*args):
@@ -243,7 +244,7 @@ class TestARecord:
         assert {record.request_id for record in made} == {response["x-request-id"]}
         usage = response.json()["usage"]
         assert sum(record.total_tokens for record in made) == usage["total_tokens"]
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     async def test_is_kept_of_prompts_whose_sibling_fails(self, alice, engine_options):
         engine_options(fake_step_seconds=0.02)
@@ -252,7 +253,7 @@ class TestARecord:
         made = await records()
         statuses = {record.status for record in made}
         assert (len(made), statuses - {"cancelled"}) == (3, {"decode_failed"})
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     async def test_is_kept_of_prompts_whose_sibling_is_refused(self, bob, engine_options):
         engine_options(fake_step_seconds=STEP_SECONDS)
@@ -261,13 +262,13 @@ class TestARecord:
         assert response.json()["error"]["code"] == "insufficient_quota"
         made = await records()
         assert (len(made), {record.status for record in made}) == (2, {"cancelled"})
-        await assert_all_is_settled()
+        await assert_all_is_settled(bob)
 
     async def test_is_made_once_for_requests_with_one_idempotency_key(self, alice):
         for _ in range(2):
             await alice.api.post("/v1/completions", COMPLETION, **{"idempotency-key": "k"})
         assert (await the_record()).total_tokens == 7
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     @pytest.mark.parametrize("fields", [{"model": "nobody's"}, {"prompt": "a " * 4096}, {"n": 2}])
     async def test_is_not_made_of_what_is_refused(self, alice, fields):
@@ -281,7 +282,7 @@ class TestARecord:
             await anext(running)
             assert (await alice.api.chat()).status_code == 429
         assert (await the_record()).status == "cancelled"
-        await assert_all_is_settled()
+        await assert_all_is_settled(alice)
 
     @pytest.mark.parametrize("word", ["xylophone", "xylophone fail", "xylophone crash"])
     @pytest.mark.parametrize("stream", [False, True])
@@ -447,10 +448,10 @@ class TestManyAtOnce:
         await bob.rules(level, **FAR_AWAY | {"max_running": 3})
         responses = await self.ask(bob, stream=True, ignore_eos=True, max_tokens=2000)
         assert Counter(response.status_code for response in responses) == {200: 3, 429: 27}
-        assert (await windows())["running"] == {(0, 3)}
+        assert (await windows(bob))["running"] == {(0, 3)}
         await self.leave(response for response in responses if response.status_code == 200)
         assert [record.status for record in await records()] == ["cancelled"] * 3
-        await assert_all_is_settled()
+        await assert_all_is_settled(bob)
 
     @pytest.mark.parametrize("level", ["key", "user", "group"])
     async def test_no_more_tokens_are_reserved_than_there_are(self, bob, level, engine_options):
@@ -458,18 +459,18 @@ class TestManyAtOnce:
         await bob.rules(level, **FAR_AWAY | {"tokens_per_day": 10 * 1003})
         responses = await self.ask(bob, stream=True, ignore_eos=True, max_tokens=1000)
         assert Counter(response.status_code for response in responses) == {200: 10, 429: 20}
-        assert (await windows())["day"] == {(0, 10_030)}
+        assert (await windows(bob))["day"] == {(0, 10_030)}
         await self.leave(response for response in responses if response.status_code == 200)
         assert len(await records()) == 10
-        await assert_all_is_settled()
+        await assert_all_is_settled(bob)
 
     async def test_what_is_used_fits_exactly(self, bob):
         await bob.rules(**FAR_AWAY | {"tokens_per_day": 10 * 7})
         responses = await self.ask(bob, max_tokens=4)
         codes = [response.json().get("error", {}).get("code") for response in responses]
         assert Counter(codes) == {None: 10, "insufficient_quota": 20}
-        assert (await windows())["day"] == {(70, 0)}
-        await assert_all_is_settled()
+        assert (await windows(bob))["day"] == {(70, 0)}
+        await assert_all_is_settled(bob)
 
     async def test_who_comes_and_goes_leaves_nothing_behind(self, bob):
         await bob.rules(**FAR_AWAY | {"tokens_per_day": 100, "max_running": 5})
@@ -478,8 +479,8 @@ class TestManyAtOnce:
         async def watch():
             nonlocal most
             while True:
-                reserved = [r async for r in QuotaWindow.objects.values_list("reserved", "period")]
-                most = max([most, *(n for n, period in reserved if period == "running")])
+                running = (await windows(bob))["running"]
+                most = max([most, *(reserved for _, reserved in running)])
 
         watching = asyncio.create_task(watch())
         for _ in range(3):
@@ -488,4 +489,4 @@ class TestManyAtOnce:
         assert 1 <= most <= 5
         answered = await UsageRecord.objects.aaggregate(p=Sum("prompt_tokens"))
         assert 0 < answered["p"] <= 100
-        await assert_all_is_settled()
+        await assert_all_is_settled(bob)
