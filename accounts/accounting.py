@@ -49,6 +49,8 @@ class Spent:
 
 NOTHING = Spent()
 
+_beginning: set[uuid.UUID] = set()  # requests whose row this process is about to write
+
 
 class _Last:
     renewed_at = datetime.min.replace(tzinfo=UTC)
@@ -77,15 +79,18 @@ def begin(
     """
     now = now or timezone.now()
     renew_in_time(now)
-    store, hold = quotas_store(), None
+    store, uid, hold = quotas_store(), uuid.uuid4(), None
+    _beginning.add(uid)
     try:
         with transaction.atomic():
-            hold, counts = store.reserve(uuid.uuid4(), HOLDER, quotas, demand, now)
+            hold, counts = store.reserve(uid, HOLDER, quotas, demand, now)
             _write(hold, facts, now)
     except BaseException:
         if hold:
             store.release(hold)
         raise
+    finally:
+        _beginning.discard(uid)
     return hold, counts
 
 
@@ -130,7 +135,7 @@ def keep(now: datetime | None = None) -> None:
     """To be called every RENEW_SECONDS: stay alive, and free what the dead have left."""
     now = now or timezone.now()
     renew(now)
-    settle_leftovers(HOLDER, is_alive=True)
+    settle_leftovers(HOLDER)
     sweep(now)
 
 
@@ -153,22 +158,23 @@ def sweep(now: datetime) -> int:
     running = running.exclude(holder=HOLDER)
     num_lost = sum(finish(uid, LOST) for uid in running.values_list("uid", flat=True))
     for lease in dead:
-        settle_leftovers(lease.holder, is_alive=False)
+        settle_leftovers(lease.holder)
         lease.delete()
     if num_lost:
         logger.warning("requests of a dead process were given up", extra={"requests": num_lost})
     return num_lost
 
 
-def settle_leftovers(holder: uuid.UUID, *, is_alive: bool) -> None:
+def settle_leftovers(holder: uuid.UUID) -> None:
     """Settle what the store still holds for requests that have ended in the ledger.
 
-    One without a row there is just being admitted, or its process died doing so.
+    And for those that never got there: the store's answer was lost, or their process died.
     """
     store = quotas_store()
     for hold in store.held(holder):
+        is_beginning = hold.uid in _beginning  # asked before the row is looked for
         record = UsageRecord.objects.filter(uid=hold.uid).first()
-        if record and record.status != RUNNING:
-            store.settle(hold, record.total_tokens)
-        elif record is None and not is_alive:
+        if record is None and not is_beginning:
             store.settle(hold, 0)
+        elif record and record.status != RUNNING:
+            store.settle(hold, record.total_tokens)

@@ -35,10 +35,18 @@ class LimitReached(Refusal):
     code = "rate_limit_exceeded"
 
     def __init__(
-        self, message: str, *, rule: str, level: str, limit: int, resets_at: datetime | None
+        self,
+        message: str,
+        *,
+        rule: str,
+        level: str,
+        limit: int,
+        resets_at: datetime | None,
+        remaining: int = 0,
     ) -> None:
         super().__init__(message, rule=rule, level=level)
         self.limit = limit
+        self.remaining = remaining
         self.resets_at = resets_at
 
 

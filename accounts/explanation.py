@@ -30,7 +30,7 @@ class Question:
     model: str = ""
     address: str = ""
     prompt_tokens: int = 0
-    max_tokens: int = 1
+    max_tokens: int = 0
 
 
 def explain(key: ApiKey, question: Question, now: datetime) -> Iterator[Finding]:
@@ -55,10 +55,11 @@ def _asked(policy: EffectivePolicy, question: Question) -> Iterator[Finding]:
         size = question.prompt_tokens
         yield _checked(
             f"a prompt of {size} tokens is allowed",
-            lambda: policy.check_size("max_prompt_tokens", size, "The prompt's number of tokens"),
+            lambda: policy.check_size("max_prompt_tokens", size, "prompt: its number of tokens"),
         )
     for limit in policy.limits("requests_per_minute"):
-        yield Finding(True, f"{limit.value} requests a minute (rule {limit.rule} of {limit.level})")
+        text = f"{limit.value} requests a minute (rule {limit.rule} of {limit.level})"
+        yield Finding(limit.value > 0, text)
     if output := policy.smallest("max_output_tokens"):
         yield Finding(
             True,
@@ -67,9 +68,8 @@ def _asked(policy: EffectivePolicy, question: Question) -> Iterator[Finding]:
 
 
 def _quotas(policy: EffectivePolicy, question: Question, now: datetime) -> Iterator[Finding]:
-    demand = Demand(
-        question.prompt_tokens + 1, question.prompt_tokens + max(1, question.max_tokens)
-    )
+    tokens = question.prompt_tokens + max(1, question.max_tokens)
+    demand = Demand(tokens, tokens)
     for count in accounting.quotas_store().counts(policy.quotas, now):
         yield _checked(_described(count), partial(granted, [count], demand, now))
 

@@ -11,15 +11,19 @@ from django.urls.resolvers import RegexPattern
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-class ApiHandler(ASGIHandler):
-    """Has the middleware of `settings.API_MIDDLEWARE`."""
+class ApiMiddleware:
+    """For a handler: the middleware of `settings.API_MIDDLEWARE`, and no other."""
 
     def load_middleware(self, is_async: bool = False) -> None:
         everything, settings.MIDDLEWARE = settings.MIDDLEWARE, settings.API_MIDDLEWARE
         try:
-            super().load_middleware(is_async)
+            super().load_middleware(is_async)  # type: ignore[misc]
         finally:
             settings.MIDDLEWARE = everything
+
+
+class ApiHandler(ApiMiddleware, ASGIHandler):
+    pass
 
 
 class ByPath:

@@ -151,7 +151,18 @@ def _refuse_open_service(config: Config) -> None:
     security = config.security
     if security.enable_auth:
         return
-    if config.server.host not in LOOPBACK and not security.i_understand_anyone_can_use_this:
+    server = config.server
+    if security.i_understand_anyone_can_use_this:
+        return
+    for name in ("public_url", "trusted_proxies"):
+        if value := getattr(server, name):
+            raise ConfigError(
+                f"server.{name}: {value!r} lets others reach this service, and without"
+                " security.enable_auth anyone of them could use it. Set"
+                " security.enable_auth = true, or"
+                " security.i_understand_anyone_can_use_this = true"
+            )
+    if server.host not in LOOPBACK:
         raise ConfigError(
             f"server.host: {config.server.host!r} is not loopback, and without"
             " security.enable_auth anyone who reaches it could use it. Set"

@@ -6,7 +6,7 @@ threads, in case they wait for something. These do not.
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.middleware import security
 from django_prometheus import middleware as prometheus
@@ -24,7 +24,14 @@ class _OnEventLoop:
 
 
 class SecurityMiddleware(_OnEventLoop, security.SecurityMiddleware):
-    pass
+    """Refuses names of hosts that are not ours too, as pages do in CommonMiddleware.
+
+    Else a page whose name leads to this machine could read what a browser here may read.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        request.get_host()
+        return super().process_request(request)
 
 
 class MetricsBefore(_OnEventLoop, prometheus.PrometheusBeforeMiddleware):

@@ -4,14 +4,18 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from unfold.decorators import display
 
+from accounts import audit
 from accounts.models import PromptRecord
 
 from .access import ReadOnlyAdmin
 from .texts import moment
+
+PROMPTS = ("messages", "text", "tokens")  # one of them is in a request to the engine
 
 
 @admin.register(PromptRecord)
@@ -35,6 +39,15 @@ class PromptAdmin(ReadOnlyAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_superuser
 
+    def delete_model(self, request: HttpRequest, obj: PromptRecord) -> None:
+        _note_deletion(obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PromptRecord]) -> None:
+        for record in queryset:
+            _note_deletion(record)
+        super().delete_queryset(request, queryset)
+
     @display(description="At (UTC)", ordering="at")
     def when(self, record: PromptRecord) -> str:
         return moment(record.at)
@@ -48,8 +61,15 @@ class PromptAdmin(ReadOnlyAdmin):
         return render_to_string("admin/accounts/said.html", {"parts": [("", record.answer)]})
 
 
+def _note_deletion(record: PromptRecord) -> None:
+    """Whose, and not what: that is what is to be forgotten."""
+    audit.record("prompt.deleted", f"prompt:{record.pk} of {record.owner}, {record.request_id}")
+
+
 def _parts(prompt: Any) -> list[tuple[str, str]]:
     """Who says what; of what is not a chat, only what."""
+    if isinstance(prompt, dict):
+        prompt = next((prompt[name] for name in PROMPTS if name in prompt), prompt)
     if not isinstance(prompt, list) or not all(isinstance(part, dict) for part in prompt):
         return [("", _text(prompt))]
     return [(str(part.get("role", "")), _text(part.get("content", part))) for part in prompt]

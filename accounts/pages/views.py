@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import reports
+from accounts import audit, reports
 from accounts.callers import policy_of
 from accounts.downloads import download
 from accounts.models import ApiKey, UsageRecord, User
@@ -119,6 +119,7 @@ def my_usage_csv(request: HttpRequest) -> HttpResponseBase:
         return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
     start = reports.start_of(int(days))
     records = UsageRecord.objects.filter(user=person(request), at__gte=start)
+    audit.record("usage.exported", after={"days": int(days)})
     lines = reports.csv_rows(records, USAGE_COLUMNS)
     return download(lines, "llmsite-usage.csv", "text/csv; charset=utf-8")
 

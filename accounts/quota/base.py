@@ -115,7 +115,8 @@ def refusal(count: Count, least: int, now: datetime) -> Refusal:
         return LimitReached(
             f"{quota.limit} requests run at once, which is the limit {rule}."
             " It lifts when one of them ends.",
-            **_names(quota),
+            rule=quota.rule,
+            level=quota.level,
             limit=quota.limit,
             resets_at=None,
         )
@@ -123,7 +124,19 @@ def refusal(count: Count, least: int, now: datetime) -> Refusal:
         return Exceeds(
             f"The request needs {least} tokens, more than the {quota.limit}"
             f" of a {quota.period} {rule}.",
-            **_names(quota),
+            rule=quota.rule,
+            level=quota.level,
+        )
+    if least <= quota.limit - count.used:
+        return LimitReached(
+            f"The request needs {least} tokens, and {max(0, count.free)} of the {quota.limit}"
+            f" of this {quota.period} are free {rule}. Running requests hold"
+            f" {count.reserved}: try again when they have ended.",
+            rule=quota.rule,
+            level=quota.level,
+            limit=quota.limit,
+            resets_at=None,
+            remaining=max(0, count.free),
         )
     resets_at = quota.period.end(now)
     assert resets_at is not None
@@ -132,11 +145,9 @@ def refusal(count: Count, least: int, now: datetime) -> Refusal:
         f"The request needs {least} tokens, and {max(0, count.free)} of the {quota.limit}"
         f" of this {quota.period} are free {rule}. It starts anew at"
         f" {resets_at:%Y-%m-%d %H:%M} UTC.",
-        **_names(quota),
+        rule=quota.rule,
+        level=quota.level,
         limit=quota.limit,
         resets_at=resets_at,
+        remaining=max(0, count.free),
     )
-
-
-def _names(quota: Quota) -> dict[str, str]:
-    return {"rule": quota.rule, "level": quota.level}

@@ -35,19 +35,22 @@ redis.call('HSET', KEYS[1], ARGV[1], string.format('%d', grant) .. ' ' .. ARGV[4
 return {'held', grant}
 """
 
-# KEYS: as above. ARGV: uid, tokens used, then for each window whether it counts requests.
-# Without a hold (Redis has forgotten it) only what was used is added.
+# KEYS: as above, and last what the request was settled with. ARGV: uid, tokens used, how
+# long to remember that, then for each window whether it counts requests. What is settled
+# again counts the difference only: who sweeps may meet who finishes.
 SETTLE = """
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 local tokens = held and tonumber(string.match(held, '^%d+'))
+local more = tonumber(ARGV[2]) - tonumber(redis.call('GET', KEYS[#KEYS]) or 0)
 redis.call('HDEL', KEYS[1], ARGV[1])
-for i = 2, #KEYS do
+redis.call('SET', KEYS[#KEYS], ARGV[2], 'EX', ARGV[3])
+for i = 2, #KEYS - 1 do
   if redis.call('EXISTS', KEYS[i]) == 1 then
-    if ARGV[i + 1] == '1' then
+    if ARGV[i + 2] == '1' then
       if held then redis.call('HINCRBY', KEYS[i], 'reserved', -1) end
     else
       if held then redis.call('HINCRBY', KEYS[i], 'reserved', string.format('%d', -tokens)) end
-      redis.call('HINCRBY', KEYS[i], 'used', ARGV[2])
+      redis.call('HINCRBY', KEYS[i], 'used', string.format('%d', more))
     end
   end
 end
@@ -126,9 +129,11 @@ class RedisQuotas(QuotaStore):
         return [_hold(uuid.UUID(uid), holder, text) for uid, text in texts.items()]
 
     def _settle_now(self, hold: Hold, used: int) -> None:
-        keys = [self._held_key(hold.holder), *map(self._key, hold.windows)]
+        settled = f"{self._prefix}settled:{hold.uid}"
+        keys = [self._held_key(hold.holder), *map(self._key, hold.windows), settled]
         kinds = [_counts_requests(window.period) for window in hold.windows]
-        self._settle(keys, [str(hold.uid), used, *kinds])
+        seconds = int(KEPT.total_seconds())
+        self._settle(keys, [str(hold.uid), used, seconds, *kinds])
 
     def _open_window(self, window: Window) -> None:
         end = window.period.end(window.starts_at)

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -18,6 +20,9 @@ from .background import in_background
 
 logger = logging.getLogger(__name__)
 
+PATIENCE_SECONDS = 2.0  # of an answer's end with the ledger
+LONGEST_WAIT_SECONDS = 60.0  # between two tries to write into it
+
 
 class Account:
     """Opened by `admit` and closed by `end`, in whichever order they come: an engine may
@@ -33,7 +38,7 @@ class Account:
         self._ending: asyncio.Task[None] | None = None
         self._prompt_tokens = 0
         self._early_end: Outcome | None = None
-        self.streamed_tokens = 0
+        self.num_tokens: Callable[[], int] = lambda: 0  # the stream's, once there is one
         self.tokens_given_back = 0  # reserved, and not used; known once it is settled
         self.counts: list[Count] = []
 
@@ -66,14 +71,14 @@ class Account:
         if isinstance(outcome, Finish):
             self._settle(str(outcome.reason), spent(outcome))
         else:
-            tokens = self.streamed_tokens
+            tokens = self.num_tokens()
             prompt = self._prompt_tokens if tokens else 0
             self._settle(outcome.code, Spent(prompt_tokens=prompt, completion_tokens=tokens))
 
     async def settled(self) -> None:
-        """Wait until the ledger knows how the request ended."""
+        """Wait until the ledger knows how the request ended; not for ever."""
         if self._ending:
-            await asyncio.shield(self._ending)
+            await asyncio.wait([self._ending], timeout=PATIENCE_SECONDS)
 
     def log(self, prompt: dict[str, Any], answer: str) -> None:
         """Keep what was asked and answered, in the background."""
@@ -94,11 +99,14 @@ class Account:
             hold, _ = await self._beginning
         except Exception:  # nothing was reserved, and who asked was told why
             return
-        try:
-            await database_sync_to_async(accounting.finish)(hold.uid, status, spent)
-            self.tokens_given_back = hold.tokens - spent.total_tokens
-        except Exception:  # the lease frees it in time
-            logger.exception("a request is not in the ledger", extra={"uid": str(hold.uid)})
+        for attempt in count():
+            try:
+                await database_sync_to_async(accounting.finish)(hold.uid, status, spent)
+                break
+            except Exception:  # should this process end before it works, its lease frees it
+                logger.exception("a request is not in the ledger", extra={"uid": str(hold.uid)})
+                await asyncio.sleep(min(2.0**attempt, LONGEST_WAIT_SECONDS))
+        self.tokens_given_back = hold.tokens - spent.total_tokens
 
     async def _log(self, prompt: dict[str, Any], answer: str) -> None:
         assert self._beginning is not None

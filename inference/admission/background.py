@@ -1,6 +1,7 @@
 """What goes on when no request waits for it: settling, and the upkeep of this process."""
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import Coroutine
@@ -16,6 +17,8 @@ from accounts.retention import tidy
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS = 5.0
 
 _tasks: set[asyncio.Task[Any]] = set()
 _keeper: asyncio.Task[None] | None = None
@@ -59,8 +62,10 @@ async def _keep() -> None:
 
 
 async def shutdown() -> None:
-    """Let what has ended be written down. After `runtime.shutdown`."""
+    """Let what has ended be written down, if it can be. After `runtime.shutdown`."""
     if _keeper is not None:
         _keeper.cancel()
-    while _tasks:
-        await asyncio.wait([*_tasks])
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SHUTDOWN_SECONDS):
+            while _tasks:
+                await asyncio.wait([*_tasks])

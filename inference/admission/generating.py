@@ -57,6 +57,7 @@ async def generate(
         priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
         **prompt,
     )
+    account.num_tokens = generation.stream.counter()
     logged = prompt if asker.caller.policy.logs_prompts else None
     return Reply(generation, account, site.answer_filter(context), logged)
 

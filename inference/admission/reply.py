@@ -60,7 +60,6 @@ class Reply:
 
     async def _checked(self) -> AsyncIterator[Piece]:
         async for piece in self._generation:
-            self._account.streamed_tokens += piece.tokens
             if self._filter is None:
                 yield piece
             else:

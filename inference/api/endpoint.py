@@ -6,6 +6,7 @@ from typing import Any
 from adrf.views import APIView
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -15,7 +16,8 @@ from accounts.authentication import caller
 from accounts.callers import Caller
 from inference.admission import Asker, Reply
 
-from .throttling import Allowance, RequestsPerMinute
+from .errors import token_headers
+from .throttling import Allowance, RequestsPerMinute, count_stranger
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -40,6 +42,18 @@ class Endpoint(APIView):
         # DRF takes a body without a length, a chunked one, for none.
         made._stream = request  # type: ignore[assignment]
         return made
+
+    def perform_authentication(self, request: Request) -> None:
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            count_stranger(request)
+            raise
+
+    def check_throttles(self, request: Request) -> None:
+        """On this thread: adrf's own waits for the event loop, for ever if that has ended."""
+        for throttle in self.get_throttles():
+            throttle.allow_request(request, self)
 
     def check_permissions(self, request: Request) -> None:
         """
@@ -85,20 +99,13 @@ class LimitedEndpoint(Endpoint):
         if self.allowance:
             for name, value in self.allowance.headers().items():
                 response[name] = value
-        for name, value in token_headers(self.answers).items():
+        for name, value in tightest(self.answers).items():
             response[name] = value
         final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
         return final
 
 
-def token_headers(answers: Sequence[Reply]) -> dict[str, str]:
-    """What is left of the tightest quota, in OpenAI's names."""
+def tightest(answers: Sequence[Reply]) -> dict[str, str]:
+    """What is left of the quota that has the least left."""
     allowances = [a for answer in answers if (a := answer.token_allowance())]
-    if not allowances:
-        return {}
-    limit, left, seconds = min(allowances, key=lambda allowance: allowance[1])
-    return {
-        "x-ratelimit-limit-tokens": str(limit),
-        "x-ratelimit-remaining-tokens": str(left),
-        "x-ratelimit-reset-tokens": f"{max(1, round(seconds))}s",
-    }
+    return token_headers(*min(allowances, key=lambda a: a[1])) if allowances else {}

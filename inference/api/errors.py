@@ -8,6 +8,7 @@ from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -15,7 +16,7 @@ from rest_framework.views import exception_handler
 from accounts.errors import Exceeds, Forbidden, LimitReached, QuotaExhausted, Refusal
 from inference.runtime import EngineError
 
-from .refusals import ApiError
+from .refusals import ApiError, CacheUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,9 @@ def failure(error: Exception) -> tuple[int, dict[str, Any]]:
     """HTTP status and body of what went wrong in the engine, or where nobody expected it."""
     if isinstance(error, Refusal):
         return refused(error)
+    if isinstance(error, RedisError):
+        logger.error("the cache does not answer: %s", error)
+        return 503, envelope(str(CacheUnavailable()), SERVER, CacheUnavailable.default_code)
     if isinstance(error, EngineError):
         status, type, code = ENGINE_ERRORS.get(error.code, UNKNOWN_ERROR)
         return status, envelope(error.message, type, code, error.param)
@@ -80,14 +84,30 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     else:
         status, body = failure(error)
         answer = Response(body, status=status)
-    if isinstance(error, ApiError):
-        for name, value in error.headers.items():
-            answer[name] = value
+    for name, value in _headers(error).items():
+        answer[name] = value
     if isinstance(error, QuotaExhausted):  # so late that waiting for it is not for a program
         answer["x-should-retry"] = "false"
     elif answer.status_code in RETRIABLE and "Retry-After" not in answer:
         answer["Retry-After"] = str(math.ceil(_retry_after(error)))
     return answer
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    if isinstance(error, ApiError):
+        return error.headers
+    if isinstance(error, LimitReached) and error.rule.startswith("tokens_"):
+        return token_headers(error.limit, error.remaining, _retry_after(error))
+    return {}
+
+
+def token_headers(limit: int, remaining: int, seconds: float) -> dict[str, str]:
+    """Where a quota of tokens stands, in OpenAI's names."""
+    return {
+        "x-ratelimit-limit-tokens": str(limit),
+        "x-ratelimit-remaining-tokens": str(remaining),
+        "x-ratelimit-reset-tokens": f"{max(1, math.ceil(seconds))}s",
+    }
 
 
 def _retry_after(error: Exception) -> float:

@@ -41,7 +41,7 @@ def idempotent(post: Post) -> Post:
             return await post(view, request)
         body: Any = request.data
         asked = Asked(
-            owner=caller(request).owner,
+            owner=caller(request).subject,
             key=key,
             fingerprint=_fingerprint(request.path, body),
             is_stream=body.get("stream") is True,

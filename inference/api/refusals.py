@@ -38,6 +38,9 @@ class CacheUnavailable(ApiError):
     status_code = 503
     default_code = "cache_unavailable"
 
+    def __init__(self) -> None:
+        super().__init__("Requests cannot be counted now; try again later.")
+
 
 class NoSuchPath(ApiError):
     status_code = 404

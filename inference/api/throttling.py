@@ -62,24 +62,50 @@ class RequestsPerMinute(BaseThrottle):
                 self._count(request, view, limit)
         except RedisError as error:
             logger.error("the cache does not answer: %s", error)
-            raise CacheUnavailable("Requests cannot be counted now; try again later.") from None
+            raise CacheUnavailable from None
         return True
 
     def _count(self, request: Request, view: Any, limit: Limit) -> None:
-        usage = _count(request, limit)
-        left = max(0, limit.value - usage["count"])
-        reset = max(1, usage["time_left"] + 1)  # the window's last second belongs to it
-        if view.allowance is None or left <= view.allowance.remaining:
-            view.allowance = Allowance(limit.value, left, reset)
-        if usage["should_limit"]:
-            raise LimitReached(
-                f"{limit.value} requests a minute are the limit (rule {limit.rule} of"
-                f" {limit.level}). It resets in {reset} s.",
-                rule=limit.rule,
-                level=limit.level,
-                limit=limit.value,
-                resets_at=timezone.now() + timedelta(seconds=reset),
-            )
+        allowance, is_reached = _counted(request, limit)[1:]
+        if view.allowance is None or allowance.remaining <= view.allowance.remaining:
+            view.allowance = allowance
+        _refuse(limit, allowance, is_reached)
+
+
+def _counted(request: Request, limit: Limit) -> tuple[Limit, Allowance, bool]:
+    usage = _usage(request, limit)
+    left = max(0, limit.value - usage["count"])
+    reset = max(1, usage["time_left"] + 1)  # the window's last second belongs to it
+    return limit, Allowance(limit.value, left, reset), usage["should_limit"]
+
+
+def _refuse(limit: Limit, allowance: Allowance, is_reached: bool) -> None:
+    if not is_reached:
+        return
+    raise LimitReached(
+        f"{limit.value} requests a minute are the limit (rule {limit.rule} of"
+        f" {limit.level}). It resets in {allowance.reset_seconds} s.",
+        rule=limit.rule,
+        level=limit.level,
+        limit=limit.value,
+        resets_at=timezone.now() + timedelta(seconds=allowance.reset_seconds),
+    )
+
+
+def count_stranger(request: Request) -> None:
+    """A request that no key lets in counts for its address.
+
+    Raises:
+        LimitReached, CacheUnavailable: as `allow_request` does.
+    """
+    default = settings.CONFIG.rate_limit_per_minute
+    if default:
+        subject = f"stranger:{client_address(request._request)}"
+        try:
+            _refuse(*_counted(request, Limit(default, DEFAULT_RULE, "each address", subject)))
+        except RedisError as error:
+            logger.error("the cache does not answer: %s", error)
+            raise CacheUnavailable from None
 
 
 def _limits(request: Request) -> Iterator[Limit]:
@@ -91,7 +117,7 @@ def _limits(request: Request) -> Iterator[Limit]:
     yield from caller(request).policy.limits("requests_per_minute")
 
 
-def _count(request: Request, limit: Limit) -> dict[str, Any]:
+def _usage(request: Request, limit: Limit) -> dict[str, Any]:
     usage: dict[str, Any] = get_usage(
         request._request,
         group=f"requests:{limit.rule}",

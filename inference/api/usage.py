@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
@@ -45,8 +46,9 @@ class UsageView(Endpoint):
 def _days(request: Request) -> int:
     text = request.query_params.get("days", "30")
     is_short_number = text.isascii() and text.isdigit() and len(text) < 6
-    if not (is_short_number and 1 <= int(text) <= MAX_DAYS):
-        raise ApiError(f"days: {text[:20]!r} is not a number from 1 to {MAX_DAYS}", param="days")
+    most = min(MAX_DAYS, settings.CONFIG.retention.usage_days)  # of older days records are gone
+    if not (is_short_number and 1 <= int(text) <= most):
+        raise ApiError(f"days: {text[:20]!r} is not a number from 1 to {most}", param="days")
     return int(text)
 
 

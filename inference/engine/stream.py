@@ -48,6 +48,7 @@ class Mailbox:
         self._put_at: float | None = None
         self._text: list[str] = []
         self._tokens = 0
+        self.num_tokens = 0  # all that ever came
         self._changed = asyncio.Event()
 
     def accept(self, accepted: Accepted) -> None:
@@ -65,6 +66,7 @@ class Mailbox:
         self._put_at = now
         self._text.append(text)
         self._tokens += tokens
+        self.num_tokens += tokens
         self._changed.set()
 
     def close(self, outcome: Outcome) -> None:
@@ -119,6 +121,11 @@ class TokenStream:
         self._mailbox = mailbox
         self._cancel = cancel
         self._loop = asyncio.get_running_loop()
+
+    def counter(self) -> Callable[[], int]:
+        """Tells how many tokens of the answer have come, and does not keep the stream."""
+        mailbox = self._mailbox
+        return lambda: mailbox.num_tokens
 
     @property
     def finish(self) -> Finish:

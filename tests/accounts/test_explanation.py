@@ -17,7 +17,7 @@ from accounts.quota.base import Demand
 from tests.accounts.site import configured
 
 NOON = datetime(2026, 5, 31, 12, 0, 30, tzinfo=UTC)
-ASKED = Question("chat", "qwen", "10.0.0.1", prompt_tokens=10, max_tokens=5)
+ASKED = Question("chat", "qwen", "10.0.0.1", prompt_tokens=10, max_tokens=1)
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def test_an_inactive_account_is_named(key):
         ("allowed_addresses", ["192.0.2.0/24"], "The address 10.0.0.1 may not use this service"),
         ("allowed_endpoints", ["models"], "The endpoint 'chat' is not allowed"),
         ("allowed_models", ["llama*"], "The model 'qwen' is not allowed"),
-        ("max_prompt_tokens", 9, "The prompt's number of tokens is 10, and 9 is the most"),
+        ("max_prompt_tokens", 9, "prompt: its number of tokens is 10, and 9 is the most"),
     ],
 )
 @pytest.mark.parametrize("kind", ["key", "user", "group"])
@@ -175,19 +175,19 @@ def test_a_quota_says_how_much_of_it_is_taken(key, store):
             "tokens_per_minute",
             25,
             "The request needs 11 tokens, and 5 of the 25 of this minute are free"
-            " (rule {}). It starts anew at 2026-05-31 12:01 UTC.",
+            " (rule {}). Running requests hold 20: try again when they have ended.",
         ),
         (
             "tokens_per_day",
             30,
             "The request needs 11 tokens, and 10 of the 30 of this day are free"
-            " (rule {}). It starts anew at 2026-06-01 00:00 UTC.",
+            " (rule {}). Running requests hold 20: try again when they have ended.",
         ),
         (
             "tokens_per_month",
             20,
             "The request needs 11 tokens, and 0 of the 20 of this month are free"
-            " (rule {}). It starts anew at 2026-06-01 00:00 UTC.",
+            " (rule {}). Running requests hold 20: try again when they have ended.",
         ),
         (
             "max_running",
@@ -203,10 +203,15 @@ def test_a_quota_that_is_taken_says_when_it_is_free(key, store, rule, limit, sai
     assert denials(key) == [said.format(f"{rule} of key {key}")]
 
 
-@pytest.mark.parametrize(("prompt_tokens", "num_denials"), [(0, 0), (99, 0), (100, 1)])
-def test_a_request_needs_its_prompt_and_one_token_more(key, prompt_tokens, num_denials):
+@pytest.mark.parametrize(
+    ("prompt_tokens", "max_tokens", "num_denials"),
+    [(0, 0, 0), (99, 0, 0), (100, 0, 1), (40, 60, 0), (40, 61, 1)],
+)
+def test_a_request_needs_its_prompt_and_what_was_asked_for(
+    key, prompt_tokens, max_tokens, num_denials
+):
     Policy.objects.create(key=key, tokens_per_day=100)
-    question = Question(prompt_tokens=prompt_tokens, max_tokens=1000)
+    question = Question(prompt_tokens=prompt_tokens, max_tokens=max_tokens)
     assert len(denials(key, question)) == num_denials
 
 

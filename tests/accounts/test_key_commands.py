@@ -182,7 +182,7 @@ def test_rules_that_deny_are_named_and_the_status_is_1(laptop, qwen, capsys):
     stdout, stderr = capsys.readouterr()
     assert [line for line in stdout.splitlines() if line.startswith("DENIES")] == [
         f"DENIES  The model 'qwen' is not allowed (rule allowed_models of key {key}).",
-        "DENIES  The request needs 11 tokens, more than the 5 of a day"
+        "DENIES  The request needs 30 tokens, more than the 5 of a day"
         f" (rule tokens_per_day of key {key}).",
     ]
     assert f"passes  key {key} is active" in stdout

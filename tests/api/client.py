@@ -8,9 +8,16 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from django.test import AsyncClient
+from django.test.client import AsyncClientHandler
 from prometheus_client.parser import text_string_to_metric_families
 
+from llmsite.api_handler import ApiMiddleware
+
 PATIENCE_SECONDS = 20.0
+
+
+class Handler(ApiMiddleware, AsyncClientHandler):
+    """The way that programs' requests take in the server."""
 
 
 class Api:
@@ -18,6 +25,7 @@ class Api:
 
     def __init__(self, key: str = "") -> None:
         self._client = AsyncClient(raise_request_exception=False)
+        self._client.handler = Handler(enforce_csrf_checks=False)
         self._own = {"authorization": f"Bearer {key}"} if key else {}
 
     async def get(self, path: str, **headers: str) -> Any:

@@ -297,3 +297,13 @@ def test_a_password_in_a_url_is_not_repeated(monkeypatch):
     with pytest.raises(ConfigError, match=r"available_models\.0\.id") as caught:
         load_config()
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "server", ["public_url = 'https://llm.example.org'", "trusted_proxies = ['10.0.0.1']"]
+)
+def test_a_service_behind_a_proxy_needs_accounts(write_file, server):
+    write_file(f"[server]\n{server}")
+    assert refusal().startswith(f"server.{server.split()[0]}: ")
+    write_file(f"[server]\n{server}\n[security]\nenable_auth = true")
+    assert load_config().security.enable_auth

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--endpoint", default="", choices=["", *Endpoint.values])
         parser.add_argument("--address", default="", help="where the request would come from")
         parser.add_argument("--prompt-tokens", type=_number, default=0)
-        parser.add_argument("--max-tokens", type=_number, default=1)
+        parser.add_argument("--max-tokens", type=_number, default=0)
 
     def handle(self, *args: Any, **options: Any) -> None:
         key = ApiKey.objects.select_related("user").known_as(options["key"]).first()
