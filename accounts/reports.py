@@ -12,9 +12,8 @@ from django.utils import timezone
 
 from .charts import Bar, Chart, Day, Sums
 from .models import UsageDay, UsageRecord
-from .models.usage import NO_FAILURES
+from .models.usage import NO_FAILURES, TOKENS
 
-TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens")
 NAMES = ("requests", "failures", *TOKENS)
 ROWS_AT_ONCE = 2000
 

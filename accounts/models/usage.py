@@ -12,6 +12,7 @@ from .key import ApiKey
 RUNNING = "running"
 LOST = "lost"
 ANSWERED = ("stop", "length")
+TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens")
 NO_FAILURES = (RUNNING, *ANSWERED, "cancelled")
 
 

@@ -112,42 +112,36 @@ def refusal(count: Count, least: int, now: datetime) -> Refusal:
     quota = count.quota
     rule = f"(rule {quota.rule} of {quota.level})"
     if quota.period is Period.RUNNING:
-        return LimitReached(
-            f"{quota.limit} requests run at once, which is the limit {rule}."
-            " It lifts when one of them ends.",
-            rule=quota.rule,
-            level=quota.level,
-            limit=quota.limit,
-            resets_at=None,
-        )
+        text = f"{quota.limit} requests run at once, which is the limit {rule}."
+        return _reached(count, f"{text} It lifts when one of them ends.")
     if least > quota.limit:
-        return Exceeds(
-            f"The request needs {least} tokens, more than the {quota.limit}"
-            f" of a {quota.period} {rule}.",
-            rule=quota.rule,
-            level=quota.level,
-        )
-    if least <= quota.limit - count.used:
-        return LimitReached(
-            f"The request needs {least} tokens, and {max(0, count.free)} of the {quota.limit}"
-            f" of this {quota.period} are free {rule}. Running requests hold"
-            f" {count.reserved}: try again when they have ended.",
-            rule=quota.rule,
-            level=quota.level,
-            limit=quota.limit,
-            resets_at=None,
-            remaining=max(0, count.free),
-        )
-    resets_at = quota.period.end(now)
-    assert resets_at is not None
-    kind = LimitReached if quota.period is Period.MINUTE else QuotaExhausted
-    return kind(
+        text = f"The request needs {least} tokens, more than the {quota.limit} of a {quota.period}"
+        return Exceeds(f"{text} {rule}.", rule=quota.rule, level=quota.level)
+    text = (
         f"The request needs {least} tokens, and {max(0, count.free)} of the {quota.limit}"
-        f" of this {quota.period} are free {rule}. It starts anew at"
-        f" {resets_at:%Y-%m-%d %H:%M} UTC.",
-        rule=quota.rule,
-        level=quota.level,
-        limit=quota.limit,
+        f" of this {quota.period} are free {rule}."
+    )
+    if least <= quota.limit - count.used:
+        held = f"Running requests hold {count.reserved}: try again when they have ended."
+        return _reached(count, f"{text} {held}")
+    resets_at = quota.period.end(now)
+    kind = LimitReached if quota.period is Period.MINUTE else QuotaExhausted
+    return _reached(
+        count, f"{text} It starts anew at {resets_at:%Y-%m-%d %H:%M} UTC.", kind, resets_at
+    )
+
+
+def _reached(
+    count: Count,
+    text: str,
+    kind: type[LimitReached] = LimitReached,
+    resets_at: datetime | None = None,
+) -> LimitReached:
+    return kind(
+        text,
+        rule=count.quota.rule,
+        level=count.quota.level,
+        limit=count.quota.limit,
         resets_at=resets_at,
         remaining=max(0, count.free),
     )

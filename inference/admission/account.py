@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import accounting
 from accounts.accounting import Spent
+from accounts.errors import Refusal
 from accounts.models import PromptRecord
 from accounts.quota.base import Count, Demand, Hold
 from inference.runtime import Finish, Outcome
@@ -97,7 +98,10 @@ class Account:
         assert self._beginning is not None
         try:
             hold, _ = await self._beginning
-        except Exception:  # nothing was reserved, and who asked was told why
+        except Refusal:  # nothing was reserved, and who asked was told why
+            return
+        except Exception:  # they may have left before they were
+            logger.exception("a request could not be admitted")
             return
         for attempt in count():
             try:
@@ -105,7 +109,7 @@ class Account:
                 break
             except Exception:  # should this process end before it works, its lease frees it
                 logger.exception("a request is not in the ledger", extra={"uid": str(hold.uid)})
-                await asyncio.sleep(min(2.0**attempt, LONGEST_WAIT_SECONDS))
+                await asyncio.sleep(min(2.0 ** min(attempt, 10), LONGEST_WAIT_SECONDS))
         self.tokens_given_back = hold.tokens - spent.total_tokens
 
     async def _log(self, prompt: dict[str, Any], answer: str) -> None:

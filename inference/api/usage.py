@@ -13,13 +13,12 @@ from accounts import accounting, reports
 from accounts.authentication import caller
 from accounts.callers import Caller
 from accounts.models import UsageRecord
-from accounts.models.usage import NO_FAILURES
+from accounts.models.usage import NO_FAILURES, TOKENS
 
 from .endpoint import Endpoint
 from .refusals import ApiError
 
 MAX_DAYS = 366
-SUMS = ("prompt_tokens", "cached_tokens", "completion_tokens")
 
 
 class UsageView(Endpoint):
@@ -36,7 +35,8 @@ class UsageView(Endpoint):
                 "days": days,
                 "data": rows,
                 "total": {
-                    name: sum(row[name] for row in rows) for name in ("requests", "failures", *SUMS)
+                    name: sum(row[name] for row in rows)
+                    for name in ("requests", "failures", *TOKENS)
                 },
                 "quotas": _quotas(asker),
             }
@@ -67,7 +67,7 @@ def _by_day(records: Any, days: int) -> Any:
         .annotate(
             requests=Count("pk"),
             failures=Count("pk", filter=~Q(status__in=NO_FAILURES)),
-            **{name: Sum(name) for name in SUMS},
+            **{name: Sum(name) for name in TOKENS},
         )
         .order_by("date", "model")
     )

@@ -1,15 +1,17 @@
 """What people do on the pages is in the audit log, once each."""
 
 import re
+import uuid
 from types import SimpleNamespace
 
 import pytest
 from django.conf import settings as django_settings
 from django.core import mail
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import audit
-from accounts.models import AuditEntry, AuditHead, User
+from accounts.models import AuditEntry, AuditHead, PromptRecord, User
 
 PASSWORD = "a-long-password"
 NEW_PASSWORD = "quite-another-one"
@@ -134,3 +136,25 @@ def test_a_person_and_their_password_in_the_administration(browser, alice, new_e
     browser.post(reverse("admin:accounts_user_delete", args=[bob.pk]), {"post": "yes"})
     assert new_entries() == [("user.deleted", f"user:{bob.pk} bob", "alice")]
     assert audit.verify() is None
+
+
+def test_an_export_of_ones_own_usage(browser, alice, new_entries):
+    sign_in(browser, "alice", PASSWORD)
+    new_entries()
+    browser.get("/accounts/usage.csv", {"days": "7"})
+    assert new_entries() == [("usage.exported", "", "alice")]
+
+
+def test_a_kept_prompt_that_is_deleted_by_hand(browser, alice, new_entries):
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    kept = PromptRecord.objects.create(
+        uid=uuid.uuid4(), at=timezone.now(), owner="bob", model="m", prompt={"text": "a secret"}
+    )
+    sign_in(browser, "alice", PASSWORD)
+    new_entries()
+    browser.post(f"/admin/accounts/promptrecord/{kept.pk}/delete/", {"post": "yes"})
+    ((action, target, actor),) = new_entries()
+    assert (action, actor) == ("prompt.deleted", "alice")
+    assert "bob" in target
+    assert "secret" not in target
+    assert not PromptRecord.objects.exists()

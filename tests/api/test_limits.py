@@ -123,6 +123,13 @@ class TestRequestsPerMinute:
         ]
         assert statuses == [200, 200, 200, 200, 429]
 
+    async def test_others_requests_do_not_make_a_count_forgotten(self, api, configure, clock):
+        configure(limits={"default_rate_limit_per_minute": 1})
+        assert (await api.chat()).status_code == 200
+        for number in range(1000):  # as many other callers
+            cache.set(f"other:{number}", 1)
+        assert (await api.chat()).status_code == 429
+
     async def test_what_generates_nothing_is_free(self, api, configure):
         configure(limits={"default_rate_limit_per_minute": 1})
         await api.chat()
