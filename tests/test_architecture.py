@@ -25,6 +25,8 @@ RULES: dict[str, set[str]] = {
     "inference.registry": {"inference.models", *FILES},
     "inference.runtime": {"inference.models", "inference.engine", "inference.metrics"},
     "inference.guards": {"accounts"},
+    "inference.failures": {"accounts", "inference.runtime"},
+    "inference.recording": {"inference.metrics", "inference.runtime"},
     "inference.validation": {"inference.runtime"},
     "inference.admission": {
         *("accounts", "inference.models", "inference.runtime"),
@@ -33,13 +35,16 @@ RULES: dict[str, set[str]] = {
     "inference.server": {"inference.runtime", "inference.admission"},
     "inference.api": {
         *("accounts", "inference.models", "inference.runtime", "inference.admission"),
-        "inference.metrics",
+        *("inference.metrics", "inference.failures", "inference.recording"),
     },
     "inference": {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
         *("inference.registry", "inference.server", "inference.validation", *FILES),
     },
-    "chat": {"accounts", "inference.runtime", "inference.admission"},
+    "chat": {
+        *("accounts", "inference.runtime", "inference.admission"),
+        *("inference.failures", "inference.recording"),
+    },
 }
 RULES["llmsite"] = {*RULES}  # the wiring
 PACKAGES = sorted({name.split(".")[0] for name in RULES})

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from pydantic_core import PydanticUndefined
 
 from inference import metrics
-from inference.api.errors import ENGINE_ERRORS
+from inference.failures import ENGINE_ERRORS
 from inference.engine.errors import EngineError
 from llmsite.config import Config
 from llmsite.sections import Section

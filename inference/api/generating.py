@@ -7,10 +7,10 @@ from typing import Any
 
 from inference import admission
 from inference.admission import Asker, Reply
+from inference.failures import failure
 from inference.runtime import Finish, Piece, SamplingParams
 
 from .answers import ChatAnswer, TextAnswer, timings, usage
-from .errors import failure
 from .sse import DONE, HEADERS_ONLY, KEEPALIVE, frame
 
 

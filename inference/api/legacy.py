@@ -14,14 +14,15 @@ from rest_framework.response import Response
 
 from accounts.authentication import caller
 from inference import admission, metrics, runtime
+from inference.failures import failure
 from inference.models import LanguageModel
 
 from .body import checked
 from .endpoint import Endpoint, LimitedEndpoint
-from .errors import failure, handle, message_of
+from .errors import handle, message_of
 from .generating import text_of
 from .legacy_bodies import LegacyChat, LegacyCompletion
-from .recording import CHAT, COMPLETIONS, Recorder
+from inference.recording import CHAT, COMPLETIONS, Recorder
 from .refusals import ApiError
 from .sse import HEADERS_ONLY, KEEPALIVE, EventStream
 from .views import chat_completion

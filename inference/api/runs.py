@@ -17,10 +17,10 @@ from accounts import idempotency as rows
 from accounts.errors import Refusal
 from accounts.idempotency import KeyReused, RunningElsewhere
 from accounts.models import IdempotentAnswer
+from inference.failures import failure
 from inference.runtime import EngineError
 
 from .broadcast import Broadcast
-from .errors import failure
 from .refusals import IdempotencyAnswerTooLarge, IdempotencyKeyReused
 from .sse import DONE, EventStream, frame
 

@@ -16,7 +16,7 @@ from .body import checked
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
 from .idempotency import idempotent
-from .recording import CHAT, COMPLETIONS, Recorder
+from inference.recording import CHAT, COMPLETIONS, Recorder
 from .refusals import NoSuchPath, UnsupportedParameter
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream

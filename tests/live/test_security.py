@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from inference.api.errors import INVALID, envelope
+from inference.failures import INVALID, envelope
 from inference.api.refusals import RequestTooLarge
 
 from .server import eventually
