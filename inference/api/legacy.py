@@ -16,13 +16,13 @@ from accounts.authentication import caller
 from inference import admission, metrics, runtime
 from inference.failures import failure
 from inference.models import LanguageModel
+from inference.recording import CHAT, COMPLETIONS, Recorder
 
 from .body import checked
 from .endpoint import Endpoint, LimitedEndpoint
 from .errors import handle, message_of
 from .generating import text_of
 from .legacy_bodies import LegacyChat, LegacyCompletion
-from inference.recording import CHAT, COMPLETIONS, Recorder
 from .refusals import ApiError
 from .sse import HEADERS_ONLY, KEEPALIVE, EventStream
 from .views import chat_completion
@@ -117,7 +117,7 @@ async def text_events(generation: admission.Reply) -> AsyncGenerator[bytes]:
     is_inside_line_end = False  # the text so far ends in a carriage return
     try:
         yield HEADERS_ONLY
-        async for text, tokens in generation:
+        async for text, tokens, _ in generation:
             if not text and not tokens:
                 yield KEEPALIVE
             elif new := text.removeprefix("\n") if is_inside_line_end else text:

@@ -10,13 +10,13 @@ from rest_framework.response import Response
 from accounts.authentication import caller
 from inference import metrics, runtime
 from inference.models import LanguageModel
+from inference.recording import CHAT, COMPLETIONS, Recorder
 
 from .answers import ChatAnswer, TextAnswer
 from .body import checked
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
 from .idempotency import idempotent
-from inference.recording import CHAT, COMPLETIONS, Recorder
 from .refusals import NoSuchPath, UnsupportedParameter
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
