@@ -8,5 +8,15 @@ from .asker import Asker
 from .background import keep_lease, shutdown
 from .generating import generate
 from .reply import Reply
+from .tokens import TokensLeft, tightest, token_quotas
 
-__all__ = ["Asker", "Reply", "generate", "keep_lease", "shutdown"]
+__all__ = [
+    "Asker",
+    "Reply",
+    "TokensLeft",
+    "generate",
+    "keep_lease",
+    "shutdown",
+    "tightest",
+    "token_quotas",
+]
