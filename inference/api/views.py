@@ -15,7 +15,7 @@ from .answers import ChatAnswer, TextAnswer
 from .body import checked
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
-from .idempotency import idempotent
+from .idempotency import OPENAIS, idempotent
 from .recording import CHAT, COMPLETIONS, Recorder
 from .refusals import NoSuchPath, UnsupportedParameter
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
@@ -64,7 +64,7 @@ async def chat_completion(
 class ChatCompletionsView(LimitedEndpoint):
     endpoint = "chat"
 
-    @idempotent
+    @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(CHAT) as recorder:
             return await chat_completion(self, request, recorder)
@@ -73,7 +73,7 @@ class ChatCompletionsView(LimitedEndpoint):
 class CompletionsView(LimitedEndpoint):
     endpoint = "completions"
 
-    @idempotent
+    @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(CompletionRequest, request.data)
