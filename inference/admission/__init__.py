@@ -6,7 +6,7 @@ ends, its reservation is settled.
 
 from .asker import Asker
 from .background import keep_lease, shutdown
-from .generating import generate
+from .generating import allowed_model, generate
 from .reply import Reply
 from .tokens import TokensLeft, tightest, token_quotas
 
@@ -14,6 +14,7 @@ __all__ = [
     "Asker",
     "Reply",
     "TokensLeft",
+    "allowed_model",
     "generate",
     "keep_lease",
     "shutdown",

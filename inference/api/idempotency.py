@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from accounts.authentication import caller
 from accounts.idempotency import RunningElsewhere
+from inference.admission import allowed_model
 
 from .refusals import IDEMPOTENCY_KEY, ApiError
 from .runs import Asked, Head, parts_of, run_of
@@ -33,6 +34,7 @@ class Dialect:
     """What is to be known of requests and answers to give an answer again."""
 
     error_frame: ErrorFrame
+    model: str = "model"  # the body's field that names it
     always_streams: bool = False
 
     def streams(self, body: Any) -> bool:
@@ -70,6 +72,7 @@ def _asked(view: Any, request: Request, key: str, dialect: Dialect, post: Post) 
         is_stream=dialect.streams(body),
         error_frame=dialect.error_frame,
         compute=lambda: post(view, request),
+        allow=lambda: allowed_model(caller(request), body[dialect.model]),
     )
 
 
@@ -119,9 +122,12 @@ async def _try_answer(asked: Asked) -> HttpResponseBase | None:
     try:
         head = await asyncio.shield(run.head)
     except RunningElsewhere:
+        await asked.allow()
         return None
-    response = await _response(asked, head, parts)
-    return _marked(response) if head.is_stored or not is_new else response
+    if is_new and not head.is_stored:  # admitted just now
+        return await _response(asked, head, parts)
+    await asked.allow()
+    return _marked(await _response(asked, head, parts))
 
 
 def _marked(response: HttpResponseBase) -> HttpResponseBase:

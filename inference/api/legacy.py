@@ -36,7 +36,7 @@ def text_error(error: Exception) -> bytes:
 
 
 TEXT = Dialect(error_frame=text_error)
-TEXT_CHAT = Dialect(error_frame=text_error, always_streams=True)
+TEXT_CHAT = Dialect(error_frame=text_error, model="model-name", always_streams=True)
 
 
 def handle_legacy(error: Exception, context: dict[str, Any]) -> Response:

@@ -33,7 +33,8 @@ EXPECTED = (APIException, EngineError, Refusal, KeyReused, RunningElsewhere)
 class Asked:
     """A request under a key; `compute` makes its answer as if there were none.
 
-    `error_frame` is how its dialect ends a stream that has failed.
+    `error_frame` is how its dialect ends a stream that has failed. `allow` raises if its
+    caller may not have the answer any more, that was computed before.
     """
 
     owner: str
@@ -42,6 +43,7 @@ class Asked:
     is_stream: bool
     error_frame: ErrorFrame
     compute: Callable[[], Awaitable[HttpResponseBase]]
+    allow: Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
-from inference import metrics, runtime
+from inference import admission, metrics, runtime
 from inference.models import LanguageModel
 
 from .answers import ChatAnswer, TextAnswer
@@ -96,8 +96,7 @@ class ModelView(Endpoint):
 
     async def get(self, request: Request, name: str) -> Response:
         metrics.MODEL_INFOS.inc()
-        row = await runtime.find_model(name)
-        caller(request).policy.check_model(row.slug)
+        row = await admission.allowed_model(caller(request), name)
         return Response(model_object(row, runtime.status()))
 
 

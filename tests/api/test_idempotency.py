@@ -306,7 +306,9 @@ async def test_who_reads_of_an_error_and_asks_at_once_begins_anew():
     async def compute():
         return EventStream(frames(), an_error)
 
-    asked = Asked("user:1", "k", "f", is_stream=True, error_frame=an_error, compute=compute)
+    asked = Asked(
+        *("user:1", "k", "f"), is_stream=True, error_frame=an_error, compute=compute, allow=compute
+    )
     run, _ = run_of(asked)
     parts = run.parts.reader()
     assert [await anext(parts), await anext(parts)] == [b"begun", b"an error"]
