@@ -10,6 +10,7 @@ from accounts.callers import Caller
 from accounts.models import SchedulerClass
 from inference import runtime
 from inference.guards import check_prompt, field
+from inference.models import LanguageModel
 from inference.runtime import Outcome, SamplingParams
 from inference.validation import Context, validators
 
@@ -39,8 +40,7 @@ async def generate(
         Refusal: the asker may not.
     """
     keep_lease()
-    model = await runtime.find_model(name)
-    asker.caller.policy.check_model(model.slug)
+    model = await allowed_model(asker.caller, name)
     check_prompt(asker.caller.policy, prompt)
     site = validators()
     context = Context(asker.caller.name, model.slug, asker.endpoint, asker.request_id)
@@ -66,6 +66,18 @@ async def generate(
     account.num_tokens = generation.stream.counter()
     logged = prompt if asker.caller.policy.logs_prompts else None
     return Reply(generation, account, site.answer_filter(context), logged)
+
+
+async def allowed_model(caller: Caller, name: str) -> LanguageModel:
+    """The model of that id or alias.
+
+    Raises:
+        ModelNotFound: there is none, or requests may not use it now.
+        Forbidden: the caller may not.
+    """
+    model = await runtime.find_model(name)
+    caller.policy.check_model(model.slug)
+    return model
 
 
 def within(params: SamplingParams, caller: Caller) -> SamplingParams:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
-from inference import metrics, runtime
+from inference import admission, metrics, runtime
 from inference.models import LanguageModel
 from inference.recording import CHAT, COMPLETIONS, Recorder
 
@@ -16,7 +16,7 @@ from .answers import ChatAnswer, TextAnswer
 from .body import checked
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
-from .idempotency import idempotent
+from .idempotency import OPENAIS, idempotent
 from .refusals import NoSuchPath, UnsupportedParameter
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
@@ -64,7 +64,7 @@ async def chat_completion(
 class ChatCompletionsView(LimitedEndpoint):
     endpoint = "chat"
 
-    @idempotent
+    @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(CHAT) as recorder:
             return await chat_completion(self, request, recorder)
@@ -73,7 +73,7 @@ class ChatCompletionsView(LimitedEndpoint):
 class CompletionsView(LimitedEndpoint):
     endpoint = "completions"
 
-    @idempotent
+    @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(CompletionRequest, request.data)
@@ -96,8 +96,7 @@ class ModelView(Endpoint):
 
     async def get(self, request: Request, name: str) -> Response:
         metrics.MODEL_INFOS.inc()
-        row = await runtime.find_model(name)
-        caller(request).policy.check_model(row.slug)
+        row = await admission.allowed_model(caller(request), name)
         return Response(model_object(row, runtime.status()))
 
 
