@@ -2,77 +2,38 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
-from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
 from accounts import accounting
-from accounts.addresses import client_address
 from accounts.callers import Caller
 from accounts.policy import Limit
 from accounts.quota.windows import Quota
+from accounts.rates import Allowance, limits_of
 from inference.admission import TokensLeft, tightest, token_quotas
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_RULE = "limits.default_rate_limit_per_minute"
 OF_REQUESTS = "x-ratelimit-limit-requests"
 OF_TOKENS = "x-ratelimit-limit-tokens"
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What is left of a caller's requests until the count starts anew."""
-
-    limit: int
-    remaining: int
-    reset_seconds: int
-    is_passed: bool
-
-    @classmethod
-    def of(cls, limit: Limit, request: HttpRequest, *, increment: bool) -> Self:
-        """Counts the request with `increment`, else only looks. Raises RedisError."""
-        usage: dict[str, Any] = get_usage(
-            request,
-            group=f"requests:{limit.rule}",
-            key=lambda group, request: limit.subject,
-            rate=f"{limit.value}/m",
-            increment=increment,
-        )
-        left = max(0, limit.value - usage["count"])
-        reset = max(1, usage["time_left"] + 1)  # the window's last second belongs to it
-        return cls(limit.value, left, reset, usage["should_limit"])
-
-    def headers(self) -> dict[str, str]:
-        """OpenAI's names, and the older service's."""
-        return {
-            OF_REQUESTS: str(self.limit),
-            "x-ratelimit-remaining-requests": str(self.remaining),
-            "x-ratelimit-reset-requests": f"{self.reset_seconds}s",
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-            "X-RateLimit-Reset": str(self.reset_seconds),
-        }
-
-
-def limits_of(who: Caller | None, request: HttpRequest) -> Iterator[Limit]:
-    """All that their requests count for; those of strangers count for their address."""
-    default = settings.CONFIG.rate_limit_per_minute
-    address = client_address(request)
-    if default and who is None:
-        yield Limit(default, DEFAULT_RULE, "each address", f"stranger:{address}")
-    elif default and who:
-        yield Limit(default, DEFAULT_RULE, "each key", who.subject)
-        yield Limit(default, DEFAULT_RULE, "each address", f"address:{address}")
-    if who:
-        yield from who.policy.limits("requests_per_minute")
+def request_headers(left: Allowance) -> dict[str, str]:
+    """Where requests a minute stand, in OpenAI's names, and in the older service's."""
+    return {
+        OF_REQUESTS: str(left.limit),
+        "x-ratelimit-remaining-requests": str(left.remaining),
+        "x-ratelimit-reset-requests": f"{left.reset_seconds}s",
+        "X-RateLimit-Limit": str(left.limit),
+        "X-RateLimit-Remaining": str(left.remaining),
+        "X-RateLimit-Reset": str(left.reset_seconds),
+    }
 
 
 def token_headers(left: TokensLeft) -> dict[str, str]:
@@ -111,7 +72,7 @@ class Untold:
 
     def _of_requests(self) -> dict[str, str]:
         found = [Allowance.of(limit, self.request, increment=False) for limit in self.limits]
-        return min(found, key=lambda one: one.remaining).headers() if found else {}
+        return request_headers(min(found, key=lambda one: one.remaining)) if found else {}
 
     def _of_tokens(self) -> dict[str, str]:
         if not self.quotas:

@@ -18,9 +18,10 @@ from rest_framework.response import Response
 from accounts.addresses import client_address
 from accounts.authentication import caller
 from accounts.callers import Caller
+from accounts.rates import Allowance
 from inference.admission import Asker, Reply
 
-from .allowance import Allowance, Untold, token_headers
+from .allowance import Untold, request_headers, token_headers
 from .refusals import CacheUnavailable
 from .throttling import RequestsPerMinute, count_stranger
 
@@ -77,7 +78,7 @@ class Endpoint(APIView):
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         if self.allowance and not self.is_silent:
-            _add(response, self.allowance.headers())
+            _add(response, request_headers(self.allowance))
         final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
         return final
 

@@ -2,19 +2,17 @@
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from accounts import rates
 from accounts.authentication import caller
-from accounts.errors import LimitReached
 from accounts.policy import Limit
+from accounts.rates import limits_of
 
-from .allowance import Allowance, limits_of
 from .refusals import CacheUnavailable
 
 logger = logging.getLogger(__name__)
@@ -47,24 +45,9 @@ def count_stranger(request: Request, view: Any) -> None:
 
 def _count(request: Request, view: Any, limits: Iterable[Limit]) -> None:
     try:
-        for limit in limits:
-            allowance = Allowance.of(limit, request._request, increment=True)
+        for allowance in rates.count(limits, request._request):
             if view.allowance is None or allowance.remaining <= view.allowance.remaining:
                 view.allowance = allowance
-            _refuse(limit, allowance)
     except RedisError as error:
         logger.error("the cache does not answer: %s", error)
         raise CacheUnavailable from None
-
-
-def _refuse(limit: Limit, allowance: Allowance) -> None:
-    if not allowance.is_passed:
-        return
-    raise LimitReached(
-        f"{limit.value} requests a minute are the limit (rule {limit.rule} of"
-        f" {limit.level}). It resets in {allowance.reset_seconds} s.",
-        rule=limit.rule,
-        level=limit.level,
-        limit=limit.value,
-        resets_at=timezone.now() + timedelta(seconds=allowance.reset_seconds),
-    )
