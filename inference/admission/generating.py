@@ -11,7 +11,7 @@ from accounts.models import SchedulerClass
 from inference import runtime
 from inference.guards import check_prompt, field
 from inference.models import LanguageModel
-from inference.runtime import Outcome, SamplingParams
+from inference.runtime import ContextPolicy, Outcome, SamplingParams
 from inference.validation import Context, validators
 
 from .account import Account
@@ -27,13 +27,15 @@ async def generate(
     *,
     on_end: Callable[[Outcome], None] | None = None,
     with_progress: bool = False,
+    if_too_long: ContextPolicy = ContextPolicy.ERROR,
     **prompt: Any,
 ) -> Reply:
     """Queue a request on the asker's account; the fields of `prompt` are the engine's Request's.
 
     With `with_progress` the reply also has pieces that say how far it is while it waits
     for a place, and while its prompt is computed. While the model is being loaded, this
-    call waits: `runtime.load_progress` tells how far that is.
+    call waits: `runtime.load_progress` tells how far that is. `if_too_long` is that of
+    `runtime.generate`.
 
     Raises:
         EngineError: every refusal of the engine, before anything is computed.
@@ -61,6 +63,7 @@ async def generate(
         request_id=asker.request_id,
         priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
         with_progress=with_progress,
+        if_too_long=if_too_long,
         **prompt,
     )
     account.num_tokens = generation.stream.counter()

@@ -33,6 +33,10 @@ class Reply:
         self._logged = logged
         self.model: LanguageModel = generation.model
         self.fingerprint = generation.fingerprint
+        stream = generation.stream
+        self.prompt_tokens = stream.prompt_tokens
+        self.context_length = stream.context_length  # tokens that prompt and answer may have
+        self.dropped = stream.dropped  # indices of messages that the model does not see
 
     @property
     def progress(self) -> Progress | None:

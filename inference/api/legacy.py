@@ -18,6 +18,7 @@ from inference.models import LanguageModel
 from inference.recording import CHAT, COMPLETIONS, Recorder
 
 from .body import checked
+from .context import CONTEXT, context_of
 from .endpoint import Endpoint, LimitedEndpoint
 from .errors import handle, message_of
 from .generating import text_of
@@ -107,15 +108,18 @@ async def legacy_chat(
     body = checked(LegacyChat, request.data)
     if body.session_id is not None:
         raise ApiError("session-id: sessions are not served yet", param="session-id")
+    messages = body.all_messages()
     generation = await admission.generate(
         view.asker(request),
         body.model_name,
         body.params(),
         on_end=recorder.observe,
-        messages=body.all_messages(),
+        messages=messages,
     )
     view.answers = [generation]
-    return EventStream(text_events(generation), text_error)
+    response = EventStream(text_events(generation), text_error)
+    response[CONTEXT] = context_of(generation, len(messages))
+    return response
 
 
 async def completion(generation: admission.Reply) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from inference.recording import CHAT, COMPLETIONS, Recorder
 
 from .answers import ChatAnswer, TextAnswer
 from .body import checked
+from .context import CONTEXT, context_of
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
 from .idempotency import OPENAIS, idempotent
@@ -58,7 +59,9 @@ async def chat_completion(
     view: LimitedEndpoint, request: Request, recorder: Recorder
 ) -> HttpResponseBase:
     body = checked(ChatCompletionRequest, request.data)
-    return await answered(view, request, body, [body.prompt()], ChatAnswer, recorder)
+    response = await answered(view, request, body, [body.prompt()], ChatAnswer, recorder)
+    response[CONTEXT] = context_of(view.answers[0], len(body.messages))
+    return response
 
 
 class ChatCompletionsView(LimitedEndpoint):
