@@ -81,8 +81,9 @@ class Ledger:
 
 # A crash of PostgreSQL may lose what it has committed in the last fractions of a second,
 # as one of this machine may with SQLite (llmsite/settings.py). It loses ledger and
-# counters together, so they stay equal; waiting for the disk would cost each request
-# more than all else here. Until the end of the transaction only.
+# counters together, so they stay equal; those in Redis may keep what the ledger forgot.
+# Waiting for the disk would cost each request more than all else here. Until the end of
+# the transaction only.
 NO_WAIT = "set_config('synchronous_commit', 'off', true)"
 COMPLETING = f"""
 before AS ({UNFINISHED} FOR UPDATE),
