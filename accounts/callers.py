@@ -39,8 +39,8 @@ class Caller:
 
     @property
     def subject(self) -> str:
-        """What requests are counted under: the key, if there is one."""
-        return f"key:{self.key.pk}" if self.key else self.owner
+        """What requests are counted under: the key and its predecessors, if there is one."""
+        return self.key.subject if self.key else self.owner
 
     @property
     def key_label(self) -> str:

@@ -17,6 +17,8 @@ REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
 PARTS = [
     "tests/accounts/test_quota.py",
     "tests/accounts/test_idempotency.py",
+    "tests/accounts/test_lineage.py",
+    "tests/accounts/test_migrations.py",
     "tests/accounts/test_audit.py",
     "tests/accounts/test_retention.py",
     "tests/accounts/test_reports.py",

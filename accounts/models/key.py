@@ -1,5 +1,6 @@
 """API keys of people."""
 
+import uuid
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Self
@@ -24,12 +25,25 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     @transaction.atomic
     def issue(
-        self, user: object, name: str, expires_at: datetime | None = None
+        self,
+        user: object,
+        name: str,
+        expires_at: datetime | None = None,
+        *,
+        lineage: uuid.UUID | None = None,
     ) -> tuple["ApiKey", str]:
-        """Make a key; its text is returned this once and stored nowhere."""
+        """Make a key; its text is returned this once and stored nowhere.
+
+        With the `lineage` of another it counts with that one.
+        """
         new = keys.make_key()
         key = self.create(
-            user=user, name=name, prefix=new.prefix, digest=new.digest, expires_at=expires_at
+            user=user,
+            name=name,
+            prefix=new.prefix,
+            digest=new.digest,
+            expires_at=expires_at,
+            lineage=lineage or uuid.uuid4(),
         )
         return key, new.text
 
@@ -70,6 +84,13 @@ class ApiKey(models.Model):
         help_text="The key it was rotated to.",
     )
 
+    lineage = models.UUIDField(
+        default=uuid.uuid4,
+        db_index=True,
+        editable=False,
+        help_text="The same for a key and all it was rotated to: they count as one.",
+    )
+
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
@@ -83,6 +104,11 @@ class ApiKey(models.Model):
     def shown(self) -> str:
         """What people know it by."""
         return f"sk-{self.prefix}-…"
+
+    @property
+    def subject(self) -> str:
+        """What counters are kept under, those of its policy and those of its requests."""
+        return f"key:{self.lineage.hex}"
 
     @property
     def state(self) -> str:
@@ -105,7 +131,9 @@ class ApiKey(models.Model):
 
     @transaction.atomic
     def rotate(self, overlap: timedelta) -> tuple["ApiKey", str]:
-        """Another key with this one's name, policy and lifetime; this one ends after `overlap`.
+        """Another key with this one's name, policy, lifetime and counters.
+
+        This one ends after `overlap`.
 
         Raises:
             ValueError: the key is not active, or has been rotated before.
@@ -116,7 +144,7 @@ class ApiKey(models.Model):
             raise ValueError(f"{self} is {self.state} or has been rotated.")
         now = timezone.now()
         new_end = now + (self.expires_at - self.created_at) if self.expires_at else None
-        new, text = ApiKey.objects.issue(self.user, self.name, new_end)
+        new, text = ApiKey.objects.issue(self.user, self.name, new_end, lineage=self.lineage)
         end = min(self.expires_at or now + overlap, now + overlap)
         self.expires_at, self.replaced_by = end, new
         self.save(update_fields=["expires_at", "replaced_by"])

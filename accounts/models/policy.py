@@ -135,9 +135,9 @@ class Policy(models.Model):
 
     @property
     def subject(self) -> str:
-        """What counters are kept under: `group:3`, `user:7` or `key:12`."""
-        if self.key_id:
-            return f"key:{self.key_id}"
+        """What counters are kept under: `group:3`, `user:7` or a key's."""
+        if self.key:
+            return self.key.subject
         return f"user:{self.user_id}" if self.user_id else f"group:{self.group_id}"
 
     @property
