@@ -18,7 +18,7 @@ class TestPrompts:
         assert (await api.chat(messages=messages)).status_code == 200
         messages.append({"role": "user", "content": [{"type": "text", "text": "c"}]})
         error = (await api.chat(messages=messages)).json()["error"]
-        assert (error["code"], error["param"]) == ("invalid_request_error", "messages")
+        assert (error["code"], error["param"]) == ("limit_exceeded", "messages")
         assert "limits.max_prompt_length" in error["message"]
 
     async def test_each_prompt_counts_for_itself(self, api, configure):
