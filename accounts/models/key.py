@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from accounts import keys
 
+from .atomic import AtomicSave
+
 USED_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is: not one write a request
 
 
@@ -61,7 +63,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return key if keys.is_same(keys.digest_of(text), key.digest if key else None) else None
 
 
-class ApiKey(models.Model):
+class ApiKey(AtomicSave):
     """A key of one person. Revoking keeps the row: what it did stays explained."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
