@@ -25,6 +25,7 @@ from inference.engine import (
     Piece,
     PoolLimits,
     PromptTooLong,
+    QueueFull,
     SamplingParams,
     TokenStream,
     total_memory,
@@ -151,8 +152,18 @@ async def generate(
         )
     except EngineError as error:
         metrics.REQUESTS.labels(model_id, error.code).inc()
+        if isinstance(error, QueueFull):
+            raise _with_setting(error) from None
         raise
     return Generation(model, stream, _fingerprint(model))
+
+
+def _with_setting(error: QueueFull) -> QueueFull:
+    """What is full names the setting, which the engine does not know."""
+    rule = "models.max_waiting_requests"
+    most = settings.CONFIG.models.max_waiting_requests
+    text = f"{error.message} At most {most} may (rule {rule} of the server)."
+    return QueueFull(text, retry_after=error.retry_after)
 
 
 def _observe(model_id: str, outcome: Outcome) -> None:

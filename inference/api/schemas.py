@@ -157,7 +157,9 @@ class CompletionRequest(GenerationRequest):
         if not prompt:
             raise ApiError("prompt: it is empty", param="prompt")
         if len(prompt) > MAX_PROMPTS:
-            raise ApiError(f"prompt: {len(prompt)} prompts are too many", param="prompt")
+            raise ApiError(
+                f"prompt: {len(prompt)} prompts are more than {MAX_PROMPTS}", param="prompt"
+            )
         for one in prompt:
             check_prompt_length(len(one), "prompt")
         return [{"text" if isinstance(one, str) else "tokens": one} for one in prompt]

@@ -30,6 +30,10 @@ class TestPrompts:
         configure(limits={"max_prompt_length": 10})
         assert (await api.complete([0] * 11)).json()["error"]["param"] == "prompt"
 
+    async def test_too_many_of_them_say_how_many_may_come(self, api):
+        error = (await api.complete(["a"] * 129)).json()["error"]
+        assert error["message"] == "prompt: 129 prompts are more than 128"
+
     async def test_by_default_only_the_context_limits_them(self, api):
         assert (await api.chat("a" * 100_000)).status_code == 200
 
