@@ -14,6 +14,7 @@ from .models import ApiKey
 from .policy import NO_POLICY, EffectivePolicy
 from .quota.base import Count, Demand, granted
 from .quota.windows import Period
+from .rates import DEFAULT_RULE
 from .sizes import check_body, check_messages, check_prompt_length, output_limits
 
 Check = Callable[[], object]
@@ -85,8 +86,8 @@ def _access(policy: EffectivePolicy, asked: Question) -> Iterator[tuple[object, 
 def _requests_a_minute(policy: EffectivePolicy) -> Iterator[Finding]:
     default = settings.CONFIG.rate_limit_per_minute
     for whose in ("each key", "each address") if default else ():
-        rule = f"rule limits.default_rate_limit_per_minute of {whose}"
-        yield Finding(True, f"{default} requests a minute ({rule})")
+        text = f"{default} requests a minute (rule {DEFAULT_RULE} of {whose})"
+        yield Finding(True, text)
     for limit in policy.limits("requests_per_minute"):
         text = f"{limit.value} requests a minute (rule {limit.rule} of {limit.level})"
         yield Finding(limit.value > 0, text)

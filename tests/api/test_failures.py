@@ -3,8 +3,8 @@
 import pytest
 
 from inference import runtime
-from inference.api.errors import ENGINE_ERRORS, failure
 from inference.engine import EngineError, EngineStopped, ModelLoadFailed
+from inference.failures import ENGINE_ERRORS, failure
 
 from .client import body_of, reading
 
@@ -124,7 +124,7 @@ def test_an_error_that_the_table_does_not_know_is_500():
 
 
 def test_the_table_holds_no_status_that_clients_do_not_expect():
-    assert {status for status, _, _ in ENGINE_ERRORS.values()} <= {400, 404, 429, 503}
+    assert {status for status, _, _ in ENGINE_ERRORS.values()} <= {400, 404, 409, 429, 503}
 
 
 async def test_a_request_that_waits_for_a_model_to_load_is_answered(api, fake_model):

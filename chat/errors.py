@@ -1,0 +1,30 @@
+"""What the chat refuses by itself. Codes are for programs, as those of the engine are."""
+
+from inference.runtime import EngineError
+
+
+class ConversationNotFound(EngineError):
+    """There is none of that id, or it is somebody else's."""
+
+    code = "conversation_not_found"
+
+    def __init__(self, uid: object) -> None:
+        super().__init__(f"conversation: there is no {str(uid)!r}.", param="conversation")
+
+
+class MessageNotFound(EngineError):
+    """There is none of that id, or it is somebody else's, or of another role."""
+
+    code = "message_not_found"
+
+    def __init__(self, uid: object, param: str = "message") -> None:
+        super().__init__(f"{param}: there is no {str(uid)!r}.", param=param)
+
+
+class ConversationBusy(EngineError):
+    """One answer at a time: the one under way has to end, or to be stopped."""
+
+    code = "conversation_busy"
+
+    def __init__(self) -> None:
+        super().__init__("An answer is being written in this conversation: wait, or stop it.")

@@ -1,0 +1,33 @@
+"""Links under which anybody may read a conversation."""
+
+import secrets
+from datetime import datetime
+
+from django.db import models
+
+from .conversation import Conversation
+from .message import Message
+
+
+def make_token() -> str:
+    return secrets.token_urlsafe(24)  # 192 bits: nobody guesses one
+
+
+class Share(models.Model):
+    """A branch as it was when it was shared; what is said later is not shown."""
+
+    token = models.CharField(max_length=64, unique=True, default=make_token, editable=False)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="shares")
+    last = models.ForeignKey(Message, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"share of {self.conversation}"
+
+    def revoke(self, now: datetime) -> None:
+        self.revoked_at = now
+        self.save(update_fields=["revoked_at"])

@@ -1,0 +1,168 @@
+"""Turns of a conversation in the database: how they begin, go on and end.
+
+An answer's row is written when it begins, from time to time while it is computed,
+and at its end: never for a token.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.accounting import HOLDER
+from accounts.models import Lease
+
+from .errors import ConversationBusy, MessageNotFound
+from .models import Attachment, Conversation, Message, Role, Status
+from .models.conversation import MAX_TITLE
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An answer that is to be computed, and what it answers."""
+
+    conversation: Conversation
+    question: Message
+    answer: Message
+
+
+@transaction.atomic
+def say(
+    conversation: Conversation,
+    parent: Message | None,
+    text: str,
+    attachments: Sequence[uuid.UUID],
+    channel: str,
+) -> Turn:
+    """Add what a person says, and begin the answer; `channel` is where its writer listens.
+
+    Raises:
+        ConversationBusy: another answer is being written.
+        MessageNotFound: an attachment is not this person's, or was sent before.
+    """
+    if parent and parent.is_running:
+        raise ConversationBusy
+    question = Message.objects.create(
+        conversation=conversation, parent=parent, role=Role.USER, text=text
+    )
+    _attach(question, attachments)
+    if not conversation.title:
+        conversation.title = first_title(text)
+        conversation.save(update_fields=["title"])
+    return _begin(question, conversation.model, channel)
+
+
+@transaction.atomic
+def edit(
+    message: Message, text: str, attachments: Sequence[uuid.UUID] | None, channel: str
+) -> Turn:
+    """Say something else in that message's place. Raises as `say` does."""
+    kept = [] if attachments is not None else [*message.attachments.all()]
+    turn = say(message.conversation, message.parent, text, attachments or [], channel)
+    for attachment in kept:
+        attachment.pk, attachment.uid, attachment.message = None, uuid.uuid4(), turn.question
+        attachment.save(force_insert=True)
+    return turn
+
+
+@transaction.atomic
+def again(message: Message, model: str, channel: str) -> Turn:
+    """Another answer: beside that one, or to that message of a person.
+
+    Raises:
+        ConversationBusy: another answer is being written.
+        MessageNotFound: there is nothing that it would answer.
+    """
+    question = message.parent if message.role == Role.ASSISTANT else message
+    if question is None or question.role != Role.USER:
+        raise MessageNotFound(message.uid)
+    return _begin(question, model or message.model or message.conversation.model, channel)
+
+
+@transaction.atomic
+def write_on(answer: Message, channel: str) -> Turn:
+    """Go on with an answer that was cut off. Raises as `again` does."""
+    if not answer.can_continue or answer.parent is None:
+        raise MessageNotFound(answer.uid)
+    answer.status, answer.holder, answer.channel = Status.RUNNING, HOLDER, channel
+    answer.error = answer.error_code = answer.finish_reason = ""
+    _save_as_only_one(answer)
+    return Turn(_grown(answer), answer.parent, answer)
+
+
+def _begin(question: Message, model: str, channel: str) -> Turn:
+    answer = Message(
+        conversation=question.conversation,
+        parent=question,
+        role=Role.ASSISTANT,
+        model=model,
+        status=Status.RUNNING,
+        holder=HOLDER,
+        channel=channel,
+    )
+    _save_as_only_one(answer)
+    return Turn(_grown(answer), question, answer)
+
+
+def _save_as_only_one(answer: Message) -> None:
+    try:
+        with transaction.atomic():
+            answer.save()
+    except IntegrityError:
+        raise ConversationBusy from None
+
+
+def _grown(answer: Message) -> Conversation:
+    conversation = answer.conversation
+    conversation.head, conversation.updated_at = answer, timezone.now()
+    conversation.save(update_fields=["head", "updated_at"])
+    return conversation
+
+
+def _attach(question: Message, uids: Sequence[uuid.UUID]) -> None:
+    mine = Attachment.objects.filter(user=question.conversation.user_id, message=None)
+    for uid in uids:
+        if not mine.filter(uid=uid).update(message=question):
+            raise MessageNotFound(uid, "attachments")
+
+
+def first_title(text: str) -> str:
+    """Until the model has found one: how the first message begins."""
+    line = next(filter(None, map(str.strip, text.splitlines())), "")
+    return line if len(line) <= 60 else line[:60].rsplit(" ", 1)[0][: MAX_TITLE - 1] + "…"
+
+
+# While it is computed, and after
+
+
+def checkpoint(answer: Message, text: str, reasoning: str) -> bool:
+    """Keep what there is so far; False if the answer was given up by somebody else."""
+    return bool(_ours(answer).update(text=text, reasoning=reasoning))
+
+
+def end(answer: Message, status: Status, **fields: Any) -> bool:
+    """Write the end down; False if the answer was given up by somebody else."""
+    done = _ours(answer).update(status=status, holder=None, channel="", **fields)
+    answer.refresh_from_db()
+    return bool(done)
+
+
+def _ours(answer: Message) -> Any:
+    return Message.objects.running().filter(pk=answer.pk, holder=HOLDER, channel=answer.channel)
+
+
+def give_up(answer: Message) -> None:
+    """Nobody writes it any more: what the last checkpoint kept is there, and can go on."""
+    rows = Message.objects.running().filter(pk=answer.pk, channel=answer.channel)
+    rows.update(status=Status.INTERRUPTED, holder=None, channel="")
+    answer.refresh_from_db()
+
+
+def give_up_abandoned() -> int:
+    """Give up the answers of processes that have died; how many those were."""
+    alive = Lease.objects.filter(expires_at__gt=timezone.now()).values("holder")
+    abandoned = Message.objects.running().exclude(holder__in=alive).exclude(holder=HOLDER)
+    return abandoned.update(status=Status.INTERRUPTED, holder=None, channel="")
