@@ -18,6 +18,8 @@ PARTS = [
     "tests/accounts/test_quota.py",
     "tests/accounts/test_books.py",
     "tests/accounts/test_idempotency.py",
+    "tests/accounts/test_lineage.py",
+    "tests/accounts/test_migrations.py",
     "tests/accounts/test_audit.py",
     "tests/accounts/test_retention.py",
     "tests/accounts/test_reports.py",

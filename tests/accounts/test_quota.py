@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NOON = datetime(2026, 5, 31, 12, 0, 30, tzinfo=UTC)
 NUM_CLIENTS = 64
+KEY = f"key:{uuid.UUID(int=1).hex}"
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +36,11 @@ def fresh_process(monkeypatch):
     monkeypatch.setattr(accounting, "_last", accounting._Last())
 
 
-def tokens(limit, period=Period.DAY, subject="key:1", level="key x"):
+def tokens(limit, period=Period.DAY, subject=KEY, level="key x"):
     return Quota(subject, period, limit, f"tokens_per_{period}", level)
 
 
-def running(limit, subject="key:1"):
+def running(limit, subject=KEY):
     return Quota(subject, Period.RUNNING, limit, "max_running", "key x")
 
 
