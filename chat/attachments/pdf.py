@@ -1,9 +1,9 @@
 """Has PDFs read in throw-away processes, with limits to their memory and time."""
 
+import asyncio
 import json
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ FAULTS: dict[str, type[AttachmentRefused]] = {
 }
 
 
-def read_pdf(
+async def read_pdf(
     data: bytes,
     name: str,
     max_characters: int,
@@ -42,34 +42,38 @@ def read_pdf(
     child: Sequence[str] = CHILD,
     time_limit_s: float = TIME_LIMIT_S,
 ) -> str:
-    """The text; blocks until it has been read. `child` is the command that does.
+    """The text. `child` is the command that reads it; whoever is cancelled ends it.
 
     Raises:
         AttachmentRefused: there is none, or it cannot be had within the limits.
     """
-    output = _run([*child, str(max_characters)], data, time_limit_s)
+    output = await _run([*child, str(max_characters)], data, time_limit_s)
     answer = json.loads(output) if output else {"fault": "too_complex"}
     if fault := answer.get("fault"):
         raise FAULTS[fault](name=name, most=max_characters)
     return cleaned(answer["text"])
 
 
-def _run(command: list[str], data: bytes, time_limit_s: float) -> bytes:
+async def _run(command: list[str], data: bytes, time_limit_s: float) -> bytes:
     """What it says; nothing if it did not live to say it."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={key: os.environ[key] for key in PASSED_ON if key in os.environ},
+    )
     try:
-        done = subprocess.run(
-            command,
-            input=data,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={key: os.environ[key] for key in PASSED_ON if key in os.environ},
-            timeout=time_limit_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        async with asyncio.timeout(time_limit_s):
+            output, _ = await process.communicate(data)
+    except TimeoutError:
         logger.warning("a PDF was not read in time", extra={"seconds": time_limit_s})
         return b""
-    if done.returncode:
-        logger.warning("a PDF's reader died", extra={"returncode": done.returncode})
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        logger.warning("a PDF's reader died", extra={"returncode": process.returncode})
         return b""
-    return done.stdout
+    return output

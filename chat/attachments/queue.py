@@ -1,25 +1,23 @@
-"""Who reads files: few threads, and of a person one file at a time.
+"""Whose file is read: few at once, and of a person one at a time.
 
-So neither the event loop nor the threads of pages wait for a large PDF, and nobody's
-pile of files keeps those of others waiting.
+So nobody's pile of files keeps those of others waiting, or answers.
 """
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from asyncio import Semaphore
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
-
-T = TypeVar("T")
 
 NUM_READERS = 2
 
-_readers = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="attachments")
-_turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+# Each is there as long as somebody waits for it, so none is of an event loop that has ended.
+_places: WeakValueDictionary[int | None, Semaphore] = WeakValueDictionary()
 
 
-async def in_turn(person: int, work: Callable[[], T]) -> T:
-    """What `work` returns, when it is that person's turn."""
-    turn = _turns.setdefault(person, asyncio.Lock())
-    async with turn:
-        return await asyncio.get_running_loop().run_in_executor(_readers, work)
+@asynccontextmanager
+async def turn(person: int) -> AsyncIterator[None]:
+    """Wait for it, and have it."""
+    own = _places.setdefault(person, Semaphore())
+    shared = _places.setdefault(None, Semaphore(NUM_READERS))
+    async with own, shared:
+        yield

@@ -1,5 +1,6 @@
 """From a file's bytes to its text."""
 
+import asyncio
 from dataclasses import dataclass
 
 from . import kinds, plain
@@ -16,7 +17,7 @@ class Reading:
     doubt: Doubt = None  # what its reader should know
 
 
-def read(data: bytes, name: str, max_characters: int) -> Reading:
+async def read(data: bytes, name: str, max_characters: int) -> Reading:
     """What the file is shows in its content; its name only says which sort of text that is.
 
     Raises:
@@ -25,8 +26,8 @@ def read(data: bytes, name: str, max_characters: int) -> Reading:
     if not data.strip():
         raise FileEmpty(name=name)
     if kinds.is_pdf(data, name):
-        return Reading(read_pdf(data, name, max_characters), PDF)
-    reading = _read_text(data, name)
+        return Reading(await read_pdf(data, name, max_characters), PDF)
+    reading = await asyncio.to_thread(_read_text, data, name)
     if not reading.text.strip():
         raise FileEmpty(name=name)
     if len(reading.text) > max_characters:

@@ -1,6 +1,5 @@
 """Files that a person attaches to what they are about to say: JSON for the page's script."""
 
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +16,8 @@ from accounts.pages.person import person
 from chat.attachments import store
 from chat.attachments.errors import AttachmentRefused, FileMissing
 from chat.attachments.names import clean_name
-from chat.attachments.queue import in_turn
-from chat.attachments.reading import Reading, read
+from chat.attachments.queue import turn
+from chat.attachments.reading import read
 from chat.models import Attachment
 
 PREVIEW_CHARACTERS = 2000
@@ -46,17 +45,15 @@ def _only_file(request: HttpRequest) -> UploadedFile:
 
 
 async def _upload(user: User, file: UploadedFile) -> HttpResponse:
-    """It is read off the threads that pages share: a PDF may take its time."""
+    """A PDF may take its time: no thread that pages share waits for it."""
     name, size = clean_name(file.name or ""), file.size or 0
     await sync_to_async(store.check)(user, name, size)
-    reading = await in_turn(user.pk, partial(_read, file, name))
+    async with turn(user.pk):
+        most = settings.CONFIG.limits.max_attachment_characters
+        reading = await read(file.read(), name, most)
     attachment = await sync_to_async(store.add)(user, name, size, reading)
     note = "" if reading.doubt is None else str(reading.doubt)
     return JsonResponse({**_facts(attachment), "note": note}, status=201)
-
-
-def _read(file: UploadedFile, name: str) -> Reading:
-    return read(file.read(), name, settings.CONFIG.limits.max_attachment_characters)
 
 
 def _refused(refusal: AttachmentRefused) -> HttpResponse:

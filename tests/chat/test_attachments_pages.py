@@ -2,8 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from functools import partial
-from threading import Barrier
 from unittest.mock import patch
 from uuid import uuid4
 
@@ -17,7 +15,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Policy, User
 from chat import turns
-from chat.attachments.queue import in_turn
+from chat.attachments.queue import NUM_READERS, turn
 from chat.errors import MessageNotFound
 from chat.models import Attachment, Conversation
 from chat.pages import files
@@ -331,17 +329,33 @@ def test_without_sign_in_files_are_the_local_persons(db, settings):
 
 
 async def test_a_persons_files_are_read_one_at_a_time_and_others_meanwhile():
-    """The barrier opens for two at once: one of each person, or it breaks."""
-    both, order = Barrier(2, timeout=30), []
+    """The barrier opens for two at once: one of each person, or nobody comes through."""
+    both, order = asyncio.Barrier(2), []
 
-    def work(who):
-        order.append(who)
-        both.wait()
+    async def reads(who, pk):
+        async with turn(pk):
+            order.append(who)
+            await both.wait()
 
     people = ("ann", 1), ("ann", 1), ("ben", 2), ("ben", 2)
-    await asyncio.gather(*(in_turn(pk, partial(work, who)) for who, pk in people))
+    await asyncio.gather(*(reads(*one) for one in people))
 
     assert sorted(order[:2]) == sorted(order[2:]) == ["ann", "ben"]
+
+
+async def test_no_more_are_read_at_once_than_there_are_readers():
+    both, running, seen = asyncio.Barrier(2), set(), []
+
+    async def reads(pk):
+        async with turn(pk):
+            running.add(pk)
+            seen.append(len(running))
+            await both.wait()
+            running.discard(pk)
+
+    await asyncio.gather(*map(reads, range(6)))
+
+    assert max(seen) == NUM_READERS
 
 
 def test_refusals_are_in_the_readers_language(alice):

@@ -1,18 +1,19 @@
 """PDFs: their text, and what hostile ones can do (nothing)."""
 
+import asyncio
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.attachments import pdf_child
+from chat.attachments import pdf, pdf_child, reading
 from chat.attachments.errors import AttachmentRefused
-from chat.attachments.pdf import CHILD, read_pdf
-from chat.attachments.reading import read
+from chat.attachments.pdf import CHILD
 
 from .pdfs import assemble, bomb, encrypted, endless_pages, make_pdf, stream
 
@@ -22,26 +23,34 @@ DIES = ("/bin/sh", "-c", "kill -KILL $$")
 LETTER = make_pdf("Dear Bob,\nall is well.", "", "Yours, Ann")
 
 
+def read(data, name):
+    return asyncio.run(reading.read(data, name, MOST))
+
+
+def read_pdf(data, **options):
+    return asyncio.run(pdf.read_pdf(data, "letter.pdf", MOST, **options))
+
+
 def refusal(data, **options):
     with pytest.raises(AttachmentRefused) as refused:
-        read_pdf(data, "letter.pdf", MOST, **options)
+        read_pdf(data, **options)
     return refused.value
 
 
 def test_pages_are_read_with_a_blank_line_between_them():
-    reading = read(LETTER, "letter.pdf", MOST)
+    letter = read(LETTER, "letter.pdf")
 
-    assert reading.text == "Dear Bob,\nall is well.\n\nYours, Ann"
-    assert reading.media_type == "application/pdf"
+    assert letter.text == "Dear Bob,\nall is well.\n\nYours, Ann"
+    assert letter.media_type == "application/pdf"
 
 
 def test_it_is_known_by_its_content_whatever_it_is_called():
-    assert read(LETTER, "letter.txt", MOST).media_type == "application/pdf"
-    assert read(b"mail header\n" + LETTER, "letter.pdf", MOST).media_type == "application/pdf"
+    assert read(LETTER, "letter.txt").media_type == "application/pdf"
+    assert read(b"mail header\n" + LETTER, "letter.pdf").media_type == "application/pdf"
 
 
 def test_words_keep_their_hyphens():
-    assert read_pdf(make_pdf("a hyphen-\nated word"), "a.pdf", MOST) == "a hyphen-\nated word"
+    assert read_pdf(make_pdf("a hyphen-\nated word")) == "a hyphen-\nated word"
 
 
 def test_one_that_needs_a_password_is_refused():
@@ -52,7 +61,7 @@ def test_one_that_needs_a_password_is_refused():
 
 
 def test_one_that_opens_without_a_password_is_read():
-    assert "all is well" in read_pdf(encrypted(LETTER, ""), "letter.pdf", MOST)
+    assert "all is well" in read_pdf(encrypted(LETTER, ""))
 
 
 def test_one_of_images_only_is_refused_with_what_helps():
@@ -105,6 +114,19 @@ def test_a_reader_that_hangs_or_dies_costs_that_file_only(child):
     assert refusal(LETTER, child=child, time_limit_s=0.5).code == "pdf_too_complex"
 
 
+async def test_who_is_cancelled_leaves_no_reader_behind():
+    here = psutil.Process()
+    task = asyncio.create_task(pdf.read_pdf(LETTER, "letter.pdf", MOST, child=HANGS))
+    while not here.children():  # noqa: ASYNC110  nobody says when it has begun
+        await asyncio.sleep(0)
+
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert not here.children()
+
+
 def test_more_pages_than_the_limit_are_refused(monkeypatch):
     monkeypatch.setattr(pdf_child, "MAX_PAGES", 2)
     assert pdf_child.answer(LETTER, MOST) == {"fault": "too_complex"}
@@ -136,7 +158,7 @@ def test_the_reader_does_not_see_the_environment(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgres://user:password@host/name")
     shows = "import json, os; print(json.dumps({'text': ' '.join(os.environ)}))"
 
-    names = read_pdf(b"", "letter.pdf", MOST, child=(sys.executable, "-c", shows))
+    names = read_pdf(b"", child=(sys.executable, "-c", shows))
 
     assert "PATH" in names
     assert "DATABASE_URL" not in names
@@ -144,13 +166,13 @@ def test_the_reader_does_not_see_the_environment(monkeypatch):
 
 def test_half_characters_do_not_get_into_the_database():
     shows = r"""print('{"text": "a\\ud800b\\u0000c"}')"""
-    assert read_pdf(b"", "letter.pdf", MOST, child=(sys.executable, "-c", shows)) == "a?bc"
+    assert read_pdf(b"", child=(sys.executable, "-c", shows)) == "a?bc"
 
 
 def test_what_pypdf_thinks_of_a_file_is_not_logged(capfd, caplog):
     broken = LETTER.replace(b"startxref\n", b"startxref\n9")  # pypdf warns, and finds its way
 
-    assert "all is well" in read_pdf(broken, "letter.pdf", MOST)
+    assert "all is well" in read_pdf(broken)
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
 

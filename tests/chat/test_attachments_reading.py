@@ -1,5 +1,6 @@
 """Files become text, or a clear refusal: never anything else."""
 
+import asyncio
 import codecs
 import gzip
 import zlib
@@ -10,23 +11,26 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat.attachments import plain
+from chat.attachments import plain, reading
 from chat.attachments.errors import AttachmentRefused, FileEmpty, FileUnsupported, TextTooLong
 from chat.attachments.names import MAX_NAME, clean_name, media_type
-from chat.attachments.reading import read
 
 MOST = 1000
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0"
 
 
+def read(data, name="notes.txt"):
+    return asyncio.run(reading.read(data, name, MOST))
+
+
 def text_of(data, name="notes.txt"):
-    return read(data, name, MOST).text
+    return read(data, name).text
 
 
 def refusal(data, name="notes.txt"):
     with pytest.raises(AttachmentRefused) as refused:
-        read(data, name, MOST)
+        read(data, name)
     return refused.value
 
 
@@ -58,24 +62,24 @@ def zipped(name="word/document.xml", text="hello"):
     ],
 )
 def test_text_is_read_in_every_encoding_of_unicode(data):
-    reading = read(data, "notes.txt", MOST)
+    result = read(data)
 
-    assert reading.text == "Grüße, 日本 😀"
-    assert reading.doubt is None
+    assert result.text == "Grüße, 日本 😀"
+    assert result.doubt is None
 
 
 def test_text_in_windows_encoding_is_read_with_a_note():
-    reading = read("Größe: 5 €".encode("cp1252"), "notes.txt", MOST)
+    result = read("Größe: 5 €".encode("cp1252"))
 
-    assert reading.text == "Größe: 5 €"
-    assert reading.doubt is plain.AS_WINDOWS_1252
+    assert result.text == "Größe: 5 €"
+    assert result.doubt is plain.AS_WINDOWS_1252
 
 
 def test_text_that_was_cut_in_the_middle_of_a_character_keeps_its_accents():
-    reading = read("Grüße an Jürgen Müller ü".encode()[:-1], "notes.txt", MOST)
+    result = read("Grüße an Jürgen Müller ü".encode()[:-1])
 
-    assert reading.text == "Grüße an Jürgen Müller \ufffd"
-    assert reading.doubt is plain.WITH_LOSSES
+    assert result.text == "Grüße an Jürgen Müller \ufffd"
+    assert result.doubt is plain.WITH_LOSSES
 
 
 def test_utf16_that_is_broken_is_no_text():
@@ -83,10 +87,10 @@ def test_utf16_that_is_broken_is_no_text():
 
 
 def test_a_table_with_a_byte_order_mark_begins_with_its_first_column():
-    reading = read(codecs.BOM_UTF8 + b"name,age\r\nann,7\r\n", "people.CSV", MOST)
+    result = read(codecs.BOM_UTF8 + b"name,age\r\nann,7\r\n", "people.CSV")
 
-    assert reading.text == "name,age\nann,7\n"
-    assert reading.media_type == "text/csv"
+    assert result.text == "name,age\nann,7\n"
+    assert result.media_type == "text/csv"
 
 
 def test_nul_characters_are_left_out():
