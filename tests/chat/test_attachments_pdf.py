@@ -20,6 +20,8 @@ from .pdfs import assemble, bomb, encrypted, endless_pages, make_pdf, stream
 MOST = 5000
 HANGS = ("/bin/sh", "-c", "exec sleep 60")
 DIES = ("/bin/sh", "-c", "kill -KILL $$")
+FOLDER = Path(pdf_child.__file__).parent
+START = f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import pdf_child as child;"
 LETTER = make_pdf("Dear Bob,\nall is well.", "", "Yours, Ann")
 
 
@@ -134,9 +136,7 @@ def test_more_pages_than_the_limit_are_refused(monkeypatch):
 
 def in_child(code):
     """What that prints in a process with the reader's limits."""
-    folder = Path(pdf_child.__file__).parent
-    start = f"import sys; sys.path.insert(0, {str(folder)!r}); import pdf_child as child;"
-    command = [sys.executable, "-c", f"{start} child.limit_process(); {code}"]
+    command = [sys.executable, "-c", f"{START} child.limit_process(); {code}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -152,6 +152,21 @@ def test_the_reader_gets_no_more_time_than_its_share():
 def test_the_reader_can_write_no_file(tmp_path):
     in_child(f"open({str(tmp_path / 'file')!r}, 'w').write('x')")
     assert not (tmp_path / "file").read_bytes()
+
+
+def test_the_reader_ends_with_the_service():
+    """Its standard error is open as long as it lives, and that is what `run` waits for."""
+    reader = "child.end_with_parent(); print('reading', flush=True); exec('while True: pass')"
+    service = (
+        "import subprocess, sys;"
+        "reader = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdout=subprocess.PIPE,"
+        " stderr=None); reader.stdout.readline()"
+    )
+    command = [sys.executable, "-c", service, START + reader]
+
+    done = subprocess.run(command, stderr=subprocess.PIPE, timeout=60, check=False)
+
+    assert done.returncode == 0
 
 
 def test_the_reader_does_not_see_the_environment(monkeypatch):
@@ -179,7 +194,7 @@ def test_what_pypdf_thinks_of_a_file_is_not_logged(capfd, caplog):
 
 def test_pypdf_is_not_loaded_by_the_service():
     code = "import sys, chat.attachments.pdf; sys.exit('pypdf' in sys.modules)"
-    root = Path(pdf_child.__file__).parents[2]
+    root = FOLDER.parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
     assert done.returncode == 0
 
