@@ -44,7 +44,9 @@ def check_room(user: User, name: str) -> None:
         raise TooManyUnsent(name=name, most=most)
 
 
-def add(user: User, name: str, size_bytes: int, reading: Reading) -> Attachment:
+def add(
+    user: User, name: str, size_bytes: int, reading: Reading, num_tokens: int | None
+) -> Attachment:
     """Keep the text; the file itself is not kept.
 
     Raises:
@@ -58,4 +60,5 @@ def add(user: User, name: str, size_bytes: int, reading: Reading) -> Attachment:
             media_type=reading.media_type,
             size_bytes=size_bytes,
             text=reading.text,
+            num_tokens=num_tokens,
         )

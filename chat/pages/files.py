@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.pages.person import person
-from chat.attachments import store
+from chat.attachments import store, tokens
 from chat.attachments.errors import AttachmentRefused, FileMissing
 from chat.attachments.names import clean_name
 from chat.attachments.queue import turn
@@ -32,7 +32,8 @@ async def attachments(request: HttpRequest) -> HttpResponse:
         unsent = Attachment.objects.owned_by(user).unsent()
         return JsonResponse({"attachments": [_facts(one) async for one in unsent]})
     try:
-        return await _upload(user, _only_file(request))
+        file, model = _only_file(request), request.POST.get("model", "")
+        return await _upload(user, file, model)
     except AttachmentRefused as refusal:
         return _refused(refusal)
 
@@ -44,14 +45,15 @@ def _only_file(request: HttpRequest) -> UploadedFile:
     return files[0]
 
 
-async def _upload(user: User, file: UploadedFile) -> HttpResponse:
+async def _upload(user: User, file: UploadedFile, model: str) -> HttpResponse:
     """A PDF may take its time: no thread that pages share waits for it."""
     name, size = clean_name(file.name or ""), file.size or 0
     await sync_to_async(store.check)(user, name, size)
     async with turn(user.pk):
         most = settings.CONFIG.limits.max_attachment_characters
         reading = await read(file.read(), name, most)
-    attachment = await sync_to_async(store.add)(user, name, size, reading)
+    num_tokens = await tokens.counted(user, model, reading.text)
+    attachment = await sync_to_async(store.add)(user, name, size, reading, num_tokens)
     note = "" if reading.doubt is None else str(reading.doubt)
     return JsonResponse({**_facts(attachment), "note": note}, status=201)
 

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import hypothesis
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.utils import timezone, translation
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from chat.attachments.queue import NUM_READERS, turn
 from chat.errors import MessageNotFound
 from chat.models import Attachment, Conversation
 from chat.pages import files
+from inference import runtime
 from inference.runtime import InvalidParameter
 from llmsite.config import Config
 from tests.accounts.site import browser_of, configured
@@ -97,12 +99,59 @@ def test_a_pdf_becomes_its_text(alice):
     assert Attachment.objects.get().text == "Hello from a page"
 
 
-def test_what_was_counted_by_a_model_is_no_estimate(alice):
-    facts = uploaded(alice)
-    Attachment.objects.update(num_tokens=7)
+# What they cost
 
-    shown = alice.get(address(facts)).json()
-    assert (shown["num_tokens"], shown["is_estimate"]) == (7, False)
+
+@pytest.fixture
+async def ann(fake_model, settings):
+    """Of a site with a model in memory."""
+    configured(settings)
+    await runtime.load(fake_model)
+    return await sync_to_async(User.objects.create_user)("ann")
+
+
+async def cost(user, model, data=NOTES):
+    browser = AsyncClient()
+    await browser.aforce_login(user)
+    fields = {"file": SimpleUploadedFile("a.txt", data), "model": model}
+    facts = (await browser.post("/attachments/", fields)).json()
+    shown = (await browser.get(address(facts))).json()
+    assert shown["num_tokens"] == facts["num_tokens"]
+    return shown["num_tokens"], shown["is_estimate"]
+
+
+@pytest.mark.parametrize("name", ["fake", "gpt-fake"])
+async def test_a_model_in_memory_counts(ann, fake_model, name):
+    (num_tokens,) = await runtime.count_texts(fake_model, [NOTES.decode()])
+
+    assert await cost(ann, name) == (num_tokens, False)
+    assert num_tokens != 5  # which would be the estimate
+
+
+async def test_it_counts_what_is_longer_than_its_context(ann, fake_model):
+    (num_tokens,) = await runtime.count_texts(fake_model, ["word " * 200])
+
+    assert await cost(ann, "fake", b"word " * 40_000) == (num_tokens * 200, False)
+
+
+@pytest.mark.parametrize("name", ["", "no-such", "fake\0"])
+async def test_without_a_model_the_cost_is_estimated(ann, name):
+    assert await cost(ann, name) == (5, True)
+
+
+async def test_a_model_that_the_person_may_not_use_does_not_count(ann):
+    await Policy.objects.acreate(user=ann, allowed_models=["other-*"])
+    assert await cost(ann, "fake") == (5, True)
+
+
+async def test_a_model_is_not_loaded_to_count(ann):
+    await runtime.unload("fake")
+
+    assert await cost(ann, "fake") == (5, True)
+    assert not runtime.status()
+
+
+# What is said
 
 
 def test_a_guessed_encoding_is_said(alice):
