@@ -24,6 +24,7 @@ from inference.engine import (
     Outcome,
     Piece,
     PoolLimits,
+    Progress,
     PromptTooLong,
     SamplingParams,
     TokenStream,
@@ -43,6 +44,7 @@ __all__ = [
     "Offer",
     "Outcome",
     "Piece",
+    "Progress",
     "PromptTooLong",
     "SamplingParams",
     "catalogue",
@@ -52,6 +54,7 @@ __all__ = [
     "heed",
     "load",
     "load_pinned",
+    "load_progress",
     "shutdown",
     "start_loading",
     "start_unloading",
@@ -113,6 +116,10 @@ class Generation:
 
     def __aiter__(self) -> AsyncIterator[Piece]:
         return aiter(self.stream)
+
+    @property
+    def progress(self) -> Progress | None:
+        return self.stream.progress
 
     @property
     def finish(self) -> Finish:
@@ -295,6 +302,14 @@ async def _logged(work: Any) -> None:
 def status() -> dict[str, EngineStatus]:
     """What is loaded, loading or crashed in this process, by model id."""
     return {s.model_id: s for s in _pool.status()} if _pool else {}
+
+
+def load_progress(slug: str) -> float | None:
+    """How much of the model has been read, 0 to 1; None unless a request for it waits for that."""
+    engine = status().get(slug)
+    if engine is None or not (engine.state == "loading" or engine.num_loading_for):
+        return None
+    return engine.progress if engine.state == "loading" else 0.0
 
 
 def gauges() -> dict[str, metrics.Gauges]:

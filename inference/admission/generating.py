@@ -25,9 +25,14 @@ async def generate(
     params: SamplingParams,
     *,
     on_end: Callable[[Outcome], None] | None = None,
+    with_progress: bool = False,
     **prompt: Any,
 ) -> Reply:
     """Queue a request on the asker's account; the fields of `prompt` are the engine's Request's.
+
+    With `with_progress` the reply also has pieces that say how far it is while it waits
+    for a place, and while its prompt is computed. While the model is being loaded, this
+    call waits: `runtime.load_progress` tells how far that is.
 
     Raises:
         EngineError: every refusal of the engine, before anything is computed.
@@ -55,6 +60,7 @@ async def generate(
         admit=account.admit,
         request_id=asker.request_id,
         priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
+        with_progress=with_progress,
         **prompt,
     )
     account.num_tokens = generation.stream.counter()

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.quota.windows import Period
 from inference.models import LanguageModel
-from inference.runtime import Finish, Generation, Piece
+from inference.runtime import Finish, Generation, Piece, Progress
 from inference.validation import AnswerFilter
 
 from .account import Account
@@ -33,6 +33,11 @@ class Reply:
         self._logged = logged
         self.model: LanguageModel = generation.model
         self.fingerprint = generation.fingerprint
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it is, if it was asked for with that; None while it writes."""
+        return self._generation.progress
 
     @property
     def finish(self) -> Finish:
@@ -63,7 +68,7 @@ class Reply:
             if self._filter is None:
                 yield piece
             else:
-                yield Piece(self._filter.feed(piece.text), piece.tokens)
+                yield piece._replace(text=self._filter.feed(piece.text))
         if self._filter and (rest := self._filter.finish()):
             yield Piece(rest, 0)
 

@@ -18,6 +18,7 @@ from .errors import (
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
 from .pool import EnginePool, PoolLimits
+from .progress import Progress
 from .request import FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
@@ -46,6 +47,7 @@ __all__ = [
     "Outcome",
     "Piece",
     "PoolLimits",
+    "Progress",
     "PromptTooLong",
     "QueueFull",
     "SamplingParams",

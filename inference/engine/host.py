@@ -311,6 +311,9 @@ class EngineHost:
         for delta in step.deltas:
             if mailbox := self._mailboxes.get(delta.id):
                 mailbox.put(delta.text, delta.tokens, now)
+        for id, progress in (step.progress or {}).items():
+            if mailbox := self._mailboxes.get(id):
+                mailbox.put_progress(progress)
         self.has_answered = self.has_answered or bool(step.finished)
         for finish in step.finished:
             self._close(finish.id, finish)

@@ -93,6 +93,7 @@ class EnginePool:
             return model.host
         if model.loading is None:
             self._refuse_while_backing_off(model, spec)
+            model.progress = 0.0
             model.loading = self._background(self._load(model, spec))
         if model.num_loading_for >= spec.config.max_waiting + spec.config.max_sequences:
             raise QueueFull(
@@ -163,7 +164,7 @@ class EnginePool:
                     return model.host  # it was to leave, and has stayed
                 await self._retire(model)
                 model.become(spec)
-                model.progress, model.is_leaving = 0.0, False
+                model.is_leaving = False
                 try:
                     async with asyncio.timeout(self.limits.load_timeout):
                         await self._make_room(model)

@@ -26,6 +26,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         template_options: passed to the chat template beside the messages.
         priority: who waits enters by it, 0 first.
         is_held: accepted, but computed only once a Go has come.
+        with_progress: whoever asks wants to be told how far it is while there is no text.
     """
 
     id: int
@@ -37,6 +38,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     params: SamplingParams = SamplingParams()
     priority: int = 1
     is_held: bool = False
+    with_progress: bool = False
 
     @property
     def prompt_param(self) -> str:
@@ -101,6 +103,10 @@ class Sequence:
             return self.output_tokens[start : start + limit]
         head = prompt[start : start + limit]
         return head + self.output_tokens[: limit - len(head)]
+
+    def age(self, now: float) -> float:
+        """Seconds since it first entered."""
+        return 0.0 if self.admitted_at is None else now - self.admitted_at
 
     def usage(self) -> Usage:
         return Usage(len(self.prompt_tokens), len(self.output_tokens))

@@ -12,6 +12,7 @@ import msgspec
 
 from .config import EngineConfig, EngineInfo
 from .errors import EngineError, restore_error
+from .progress import Progress
 from .request import FinishReason, Request
 from .stats import Load, Timings, Usage
 
@@ -109,11 +110,15 @@ class Finish(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Step(Message, frozen=True):
-    """What one step brought for all sequences together; no `load` says that it is unchanged."""
+    """What one step brought for all sequences together; no `load` says that it is unchanged.
+
+    `progress` is by request id, of those where it has changed.
+    """
 
     deltas: list[Delta]
     finished: list[Finish]
     load: Load | None = None
+    progress: dict[int, Progress] | None = None
 
 
 class LogLine(Message, frozen=True):

@@ -23,8 +23,10 @@ from inference.engine.errors import (
     QueueFull,
 )
 from inference.engine.host import EngineHost
+from inference.engine.progress import Progress
 from inference.engine.request import FinishReason, Request
 from inference.engine.sampling import SamplingParams
+from inference.engine.stream import Piece
 from inference.engine.wire import (
     HEADER,
     Accepted,
@@ -207,6 +209,35 @@ async def test_who_leaves_before_being_accepted_leaves_nothing_behind(start_host
     assert await read(await host.submit(text="a b")) == "a b "
 
 
+# Progress
+
+
+async def test_who_waits_hears_of_its_place_and_then_of_its_prompt(start_host):
+    host = await start_host(max_sequences=1, batch_tokens=2, **SLOW)
+    first = await host.submit(text="a", params=ENDLESS)
+    second = await host.submit(text="b c d", with_progress=True)
+    pieces = aiter(second)
+
+    assert (await anext(pieces)).progress == Progress("queued", position=0)
+    assert second.progress == Progress("queued", position=0)
+    first.cancel()
+    rest = [piece async for piece in pieces]
+
+    assert rest[0].progress == Progress("prefill", done=0, total=3)
+    assert "".join(piece.text for piece in rest) == "b c d "
+    assert second.progress is None
+
+
+async def test_who_does_not_ask_for_progress_gets_text_only(start_host):
+    host = await start_host(max_sequences=1, **SLOW)
+    streams = [await host.submit(text="a b") for _ in range(2)]
+
+    pieces = [piece for stream in streams async for piece in stream]
+
+    assert {piece.progress for piece in pieces} == {None}
+    assert all(piece.tokens for piece in pieces)
+
+
 # Admission
 
 
@@ -338,7 +369,7 @@ async def test_text_before_the_death_is_delivered(start_host):
 
     pieces = aiter(stream)
 
-    assert await anext(pieces) == ("a b ", 2)
+    assert await anext(pieces) == Piece("a b ", 2)
     with pytest.raises(EngineRestarting):
         await anext(pieces)
 

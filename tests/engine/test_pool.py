@@ -959,6 +959,23 @@ async def test_the_status_shows_how_far_a_load_is(make_pool, world):
     assert status.pid == world.last("a").pid
 
 
+async def test_a_load_that_waits_for_anothers_has_not_begun(make_pool, world):
+    pool = make_pool()
+    await start(pool.load(A))
+    world.last("a").reply(Loading(0.9))
+    await pool.unload("a")
+    world.slow_loads |= {"a", "b"}
+    await start(pool.load(B))
+
+    await start(pool.load(A))
+
+    progress = {status.model_id: status.progress for status in pool.status()}
+    assert progress == {"a": 0.0, "b": 0.0}
+    for model_id in ("b", "a"):
+        world.last(model_id).become_ready()
+        await settle()
+
+
 async def test_nothing_is_known_of_models_never_asked_for(make_pool):
     assert make_pool().status() == []
 

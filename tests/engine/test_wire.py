@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from inference.engine import wire
 from inference.engine.config import EngineConfig, EngineInfo
+from inference.engine.progress import Progress
 from inference.engine.request import FinishReason, Request
 from inference.engine.sampling import SamplingParams
 from inference.engine.stats import Load, Timings, Usage
@@ -65,6 +66,7 @@ requests = st.builds(
     messages=st.none() | st.lists(objects, max_size=3),
     template_options=objects,
     params=params,
+    with_progress=st.booleans(),
 )
 configs = st.builds(
     EngineConfig,
@@ -93,6 +95,14 @@ finishes = st.builds(
     st.builds(Usage, counts, counts, counts),
     st.builds(Timings, seconds, seconds, seconds),
 )
+progresses = st.builds(
+    Progress,
+    st.sampled_from(["queued", "prefill"]),
+    counts,
+    st.none() | seconds,
+    counts,
+    counts,
+)
 to_engine = st.one_of(
     st.builds(Start, configs, st.integers(0, 50)),
     st.builds(Submit, requests),
@@ -109,7 +119,8 @@ from_engine = st.one_of(
         Step,
         st.lists(st.builds(Delta, ids, texts, counts), max_size=3),
         st.lists(finishes, max_size=3),
-        st.builds(Load, counts, counts, counts),
+        st.none() | st.builds(Load, counts, counts, counts),
+        st.none() | st.dictionaries(ids, progresses, max_size=3),
     ),
     st.builds(LogLine, st.integers(0, 50), texts, texts, texts),
 )

@@ -46,3 +46,23 @@ def test_who_waits_for_the_load_counts_as_waiting(monkeypatch):
     gauges = runtime.gauges()["fake"]
 
     assert (gauges.running, gauges.waiting, gauges.is_loaded) == (1, 5, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "progress"),
+    [
+        ({"state": "loading", "progress": 0.4}, 0.4),
+        ({"state": "leaving", "num_loading_for": 1}, 0.0),
+        ({"state": "ready"}, None),
+        ({"state": "crashed"}, None),
+    ],
+)
+def test_a_load_says_how_far_it_is(monkeypatch, fields, progress):
+    status = EngineStatus(model_id="fake", **fields)
+    monkeypatch.setattr(runtime, "status", lambda: {"fake": status})
+
+    assert runtime.load_progress("fake") == progress
+
+
+def test_a_model_that_nobody_loads_has_no_progress():
+    assert runtime.load_progress("fake") is None
