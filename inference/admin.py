@@ -89,8 +89,8 @@ class LanguageModelAdmin(ModelAdmin):
             "Limits",
             {
                 "fields": [
-                    *("context_length", "max_sequences", "batch_tokens", "prefill_chunk_tokens"),
-                    "idle_timeout_seconds",
+                    *("context_length", "context_policy", "max_sequences"),
+                    *("batch_tokens", "prefill_chunk_tokens", "idle_timeout_seconds"),
                 ]
             },
         ),

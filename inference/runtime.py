@@ -12,6 +12,7 @@ from django.conf import settings
 
 from inference.engine import (
     Admit,
+    ContextPolicy,
     EngineConfig,
     EngineError,
     EnginePool,
@@ -35,6 +36,7 @@ from . import metrics
 from .models import LanguageModel
 
 __all__ = [
+    "ContextPolicy",
     "EngineError",
     "EngineStatus",
     "Finish",
@@ -48,6 +50,8 @@ __all__ = [
     "PromptTooLong",
     "SamplingParams",
     "catalogue",
+    "count_texts",
+    "count_tokens",
     "find_model",
     "gauges",
     "generate",
@@ -135,11 +139,13 @@ async def generate(
     *,
     on_end: Callable[[Outcome], None] | None = None,
     admit: Admit | None = None,
+    if_too_long: ContextPolicy = ContextPolicy.ERROR,
     **prompt: Any,
 ) -> Generation:
     """Queue a request; the fields of `prompt` are those of the engine's Request.
 
-    `on_end` and `admit` are those of the engine's `submit`.
+    `on_end` and `admit` are those of the engine's `submit`; `if_too_long` holds for
+    messages that do not fit, unless the model's row says what becomes of them.
 
     Raises:
         EngineError: every refusal, before anything is computed.
@@ -153,13 +159,46 @@ async def generate(
 
     try:
         observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
+        policy = ContextPolicy(model.context_policy or if_too_long)
         stream = await pool().submit(
-            spec(model), observe, observe_gap, admit, params=params, **prompt
+            *(spec(model), observe, observe_gap, admit),
+            params=params,
+            context_policy=policy,
+            **prompt,
         )
     except EngineError as error:
         metrics.REQUESTS.labels(model_id, error.code).inc()
         raise
     return Generation(model, stream, _fingerprint(model))
+
+
+async def count_tokens(
+    model: LanguageModel,
+    messages: list[dict[str, Any]],
+    *,
+    template_options: dict[str, Any] | None = None,
+    load: bool = False,
+) -> int | None:
+    """Tokens of the prompt that those messages make.
+
+    None if the model is not in memory, unless it may be loaded for that.
+
+    Raises:
+        EngineError: the messages cannot be rendered, or the model not be loaded.
+    """
+    options = template_options or {}
+    counts = await pool().count(spec(model), load=load, messages=messages, template_options=options)
+    return counts[0] if counts else None
+
+
+async def count_texts(
+    model: LanguageModel, texts: list[str], *, load: bool = False
+) -> list[int] | None:
+    """Tokens of each text by itself, as a part of a prompt; otherwise like `count_tokens`.
+
+    Of a text that is far too long for the context, the least that it can have.
+    """
+    return await pool().count(spec(model), load=load, texts=texts)
 
 
 def _observe(model_id: str, outcome: Outcome) -> None:

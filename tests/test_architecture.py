@@ -53,8 +53,8 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 ENGINE_LAYERS = [
     *("errors", "native", "machine", "config", "sampling", "template", "text", "stats"),
     *("progress", "probe_model", "probe", "request", "kvcache", "scheduler", "pace", "reporter"),
-    *("backend", "fake", "llama", "wire", "intake", "engine", "child", "stream", "host"),
-    *("managed", "pool", "__init__"),
+    *("turns", "backend", "fake", "llama", "wire", "prompt", "intake", "engine", "child"),
+    *("stream", "counts", "environment", "host", "managed", "pool", "__init__"),
 ]
 LLAMA_LAYERS = ["library", "batch", "sampler", "vocabulary", "loading", "backend", "__init__"]
 
@@ -62,16 +62,12 @@ LLAMA_LAYERS = ["library", "batch", "sampler", "vocabulary", "loading", "backend
 SHARED = {
     *("errors", "machine", "config", "sampling", "text", "stats", "progress", "request", "wire"),
 }
-WEB_HALF = {"stream", "host", "managed", "pool", "__init__"}
+WEB_HALF = {"stream", "counts", "environment", "host", "managed", "pool", "__init__"}
 CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF
 
 ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "msgspec", "numpy", "psutil"}
-PURE = {
-    "collections",
-    "dataclasses",
-    "heapq",
-    "math",
-}  # all that policy needs: no clock, no thread, no log
+# All that policy needs: no clock, no thread, no log.
+PURE = {"collections", "dataclasses", "heapq", "itertools", "math", "typing"}
 LLAMA_CPP_USERS = ("inference.engine.llama.", "inference.engine.probe")
 
 
@@ -201,7 +197,7 @@ def test_the_engine_needs_few_libraries(module):
     assert libraries(module) <= sys.stdlib_module_names | ENGINE_LIBRARIES
 
 
-@pytest.mark.parametrize("module", ["scheduler", "kvcache", "pace", "reporter"])
+@pytest.mark.parametrize("module", ["scheduler", "kvcache", "pace", "reporter", "turns"])
 def test_policy_is_pure(module):
     assert libraries(f"inference.engine.{module}") <= PURE
 

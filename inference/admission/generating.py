@@ -10,7 +10,8 @@ from accounts.callers import Caller
 from accounts.models import SchedulerClass
 from inference import runtime
 from inference.guards import check_prompt, field
-from inference.runtime import Outcome, SamplingParams
+from inference.models import LanguageModel
+from inference.runtime import ContextPolicy, Outcome, SamplingParams
 from inference.validation import Context, validators
 
 from .account import Account
@@ -26,21 +27,22 @@ async def generate(
     *,
     on_end: Callable[[Outcome], None] | None = None,
     with_progress: bool = False,
+    if_too_long: ContextPolicy = ContextPolicy.ERROR,
     **prompt: Any,
 ) -> Reply:
     """Queue a request on the asker's account; the fields of `prompt` are the engine's Request's.
 
     With `with_progress` the reply also has pieces that say how far it is while it waits
     for a place, and while its prompt is computed. While the model is being loaded, this
-    call waits: `runtime.load_progress` tells how far that is.
+    call waits: `runtime.load_progress` tells how far that is. `if_too_long` is that of
+    `runtime.generate`.
 
     Raises:
         EngineError: every refusal of the engine, before anything is computed.
         Refusal: the asker may not.
     """
     keep_lease()
-    model = await runtime.find_model(name)
-    asker.caller.policy.check_model(model.slug)
+    model = await allowed_model(asker.caller, name)
     check_prompt(asker.caller.policy, prompt)
     site = validators()
     context = Context(asker.caller.name, model.slug, asker.endpoint, asker.request_id)
@@ -61,11 +63,24 @@ async def generate(
         request_id=asker.request_id,
         priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
         with_progress=with_progress,
+        if_too_long=if_too_long,
         **prompt,
     )
     account.num_tokens = generation.stream.counter()
     logged = prompt if asker.caller.policy.logs_prompts else None
     return Reply(generation, account, site.answer_filter(context), logged)
+
+
+async def allowed_model(caller: Caller, name: str) -> LanguageModel:
+    """The model of that id or alias.
+
+    Raises:
+        ModelNotFound: there is none, or requests may not use it now.
+        Forbidden: the caller may not.
+    """
+    model = await runtime.find_model(name)
+    caller.policy.check_model(model.slug)
+    return model
 
 
 def within(params: SamplingParams, caller: Caller) -> SamplingParams:

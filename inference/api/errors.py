@@ -12,8 +12,10 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.errors import LimitReached, QuotaExhausted
+from inference.admission import TokensLeft
 from inference.failures import INVALID, SERVER, envelope, failure
 
+from .allowance import token_headers
 from .refusals import ApiError
 
 RETRIABLE = (429, 503)
@@ -42,17 +44,8 @@ def _headers(error: Exception) -> dict[str, str]:
     if isinstance(error, ApiError):
         return error.headers
     if isinstance(error, LimitReached) and error.rule.startswith("tokens_"):
-        return token_headers(error.limit, error.remaining, _retry_after(error))
+        return token_headers(TokensLeft(error.limit, error.remaining, _retry_after(error)))
     return {}
-
-
-def token_headers(limit: int, remaining: int, seconds: float) -> dict[str, str]:
-    """Where a quota of tokens stands, in OpenAI's names."""
-    return {
-        "x-ratelimit-limit-tokens": str(limit),
-        "x-ratelimit-remaining-tokens": str(remaining),
-        "x-ratelimit-reset-tokens": f"{max(1, math.ceil(seconds))}s",
-    }
 
 
 def _retry_after(error: Exception) -> float:

@@ -55,6 +55,7 @@ class MetricsView(Endpoint):
 
     authentication_classes: list[type[BaseAuthentication]] = [MetricsAuthentication]
     permission_classes: list[type[BasePermission]] = [IsOperator]
+    is_silent = True
 
     async def get(self, request: Request) -> HttpResponse:
         # On the event loop, where the engines' state is steady.

@@ -19,7 +19,7 @@ from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
 from .pool import EnginePool, PoolLimits
 from .progress import Progress
-from .request import FinishReason
+from .request import ContextPolicy, FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
 from .stream import Admit, Outcome, Piece, TokenStream
@@ -28,6 +28,7 @@ from .wire import Finish
 __all__ = [
     "Admit",
     "BackendUnusable",
+    "ContextPolicy",
     "DecodeFailed",
     "EngineConfig",
     "EngineError",

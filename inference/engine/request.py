@@ -17,6 +17,14 @@ class FinishReason(StrEnum):
     CANCELLED = "cancelled"
 
 
+class ContextPolicy(StrEnum):
+    """What becomes of messages that leave no room for an answer; `turns` says how."""
+
+    ERROR = "error"
+    DROP_OLDEST = "drop_oldest"
+    MIDDLE_OUT = "middle_out"
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked. Exactly one of `text`, `tokens` and `messages` is given.
 
@@ -24,6 +32,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         id: unique among the requests of one engine process.
         request_id: names the request in every log line, from the edge on.
         template_options: passed to the chat template beside the messages.
+        context_policy: what becomes of messages that do not fit.
         priority: who waits enters by it, 0 first.
         is_held: accepted, but computed only once a Go has come.
         with_progress: whoever asks wants to be told how far it is while there is no text.
@@ -36,6 +45,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, Any]] | None = None
     template_options: dict[str, Any] = {}
     params: SamplingParams = SamplingParams()
+    context_policy: ContextPolicy = ContextPolicy.ERROR
     priority: int = 1
     is_held: bool = False
     with_progress: bool = False

@@ -129,8 +129,16 @@ class TokenStream:
     reads is not computed.
     """
 
-    def __init__(self, mailbox: Mailbox, prompt_tokens: int, cancel: Callable[[], None]) -> None:
-        self.prompt_tokens = prompt_tokens
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        accepted: Accepted,
+        context_length: int,
+        cancel: Callable[[], None],
+    ) -> None:
+        self.prompt_tokens = accepted.prompt_tokens
+        self.dropped = accepted.dropped  # indices of messages that are not in the prompt
+        self.context_length = context_length  # tokens that prompt and answer may have
         self._mailbox = mailbox
         self._cancel = cancel
         self._loop = asyncio.get_running_loop()

@@ -3,8 +3,8 @@
 import pytest
 
 from inference import runtime
-from inference.failures import ENGINE_ERRORS, failure
 from inference.engine import EngineError, EngineStopped, ModelLoadFailed
+from inference.failures import ENGINE_ERRORS, failure
 
 from .client import body_of, reading
 

@@ -6,8 +6,8 @@ import pytest
 from django.db import DatabaseError
 
 from inference.api.legacy import text_event, text_events
-from inference.runtime import Piece
 from inference.models import LanguageModel
+from inference.runtime import Piece
 
 from .client import body_of, reading
 

@@ -15,6 +15,7 @@ from inference.engine import host as host_module
 from inference.engine.config import EngineConfig
 from inference.engine.errors import (
     DecodeFailed,
+    EngineError,
     EngineRestarting,
     EngineStopped,
     InvalidParameter,
@@ -24,7 +25,7 @@ from inference.engine.errors import (
 )
 from inference.engine.host import EngineHost
 from inference.engine.progress import Progress
-from inference.engine.request import FinishReason, Request
+from inference.engine.request import ContextPolicy, FinishReason, Request
 from inference.engine.sampling import SamplingParams
 from inference.engine.stream import Piece
 from inference.engine.wire import (
@@ -236,6 +237,67 @@ async def test_who_does_not_ask_for_progress_gets_text_only(start_host):
 
     assert {piece.progress for piece in pieces} == {None}
     assert all(piece.tokens for piece in pieces)
+
+
+# Messages and their tokens
+
+
+async def test_texts_and_messages_are_counted(start_host):
+    host = await start_host()
+    messages = [{"role": "user", "content": "a b"}, {"role": "user", "content": "c"}]
+
+    assert await host.count(texts=["a b c", "", "d"]) == [3, 0, 1]
+    assert await host.count(messages=messages) == [3]
+    assert not host.is_busy
+
+
+@pytest.mark.parametrize("fields", [{"texts": ["\ud83d"]}, {"messages": [{"n": 2**70}]}])
+async def test_what_cannot_travel_cannot_be_counted(start_host, fields):
+    host = await start_host()
+
+    with pytest.raises(InvalidParameter) as caught:
+        await host.count(**fields)
+
+    assert [caught.value.param] == list(fields)
+
+
+async def test_who_waits_for_a_count_hears_of_a_failure(start_host):
+    host = await start_host()
+
+    with pytest.raises(EngineError, match="see the server's log"):
+        await host.count(messages=[{"role": "user"}])
+
+    assert await host.count(texts=["a"]) == [1]
+
+
+async def test_who_waits_for_a_count_hears_of_the_engines_death(start_host):
+    host = await start_host()
+    os.kill(host.pid, signal.SIGSTOP)
+    counting = asyncio.create_task(host.count(texts=["a"]))
+    await asyncio.sleep(0)
+
+    host.abort()
+
+    with pytest.raises(EngineRestarting):
+        await counting
+
+
+async def test_a_stopped_engine_counts_nothing(start_host):
+    host = await start_host()
+    await host.stop()
+
+    with pytest.raises(EngineStopped):
+        await host.count(texts=["a"])
+
+
+async def test_a_stream_tells_which_messages_had_no_room(start_host):
+    host = await start_host(context_length=8)
+    messages = [{"role": "user", "content": text} for text in ("a b c", "d e", "f g")]
+
+    stream = await host.submit(messages=messages, context_policy=ContextPolicy.DROP_OLDEST)
+
+    assert (stream.dropped, stream.prompt_tokens, stream.context_length) == ([0], 4, 8)
+    assert await read(stream) == "d e f g "
 
 
 # Admission

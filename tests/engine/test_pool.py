@@ -938,6 +938,31 @@ async def test_a_pinned_model_stays_away_after_the_closing(make_pool, world):
     assert world.loads == ["a"]
 
 
+# Counting
+
+
+async def test_counting_loads_no_model_unless_told_to(make_pool, world):
+    pool = make_pool()
+
+    assert await pool.count(A, load=False, texts=["abc"]) is None
+    assert world.loads == []
+    assert await pool.count(A, load=True, texts=["abc"]) == [3]
+    assert await pool.count(A, load=False, texts=["ab", ""]) == [2, 0]
+    assert world.loads == ["a"]
+
+
+async def test_a_model_that_leaves_counts_nothing(make_pool, world):
+    pool = make_pool(max_models=1)
+    world.answers_at_once = False
+    await pool.submit(A, text="a")
+    await start(pool.load(B))
+
+    assert await pool.count(A, load=False, texts=["abc"]) is None
+
+    world.last("a").answer_all()
+    await settle()
+
+
 # Status
 
 

@@ -24,7 +24,8 @@ class Desk:
         self.outcomes = []
         self.cancels = 0
         self.mailbox = Mailbox(self.outcomes.append)
-        self.mailbox.accept(Accepted(1, 3, 100))
+        self.accepted = Accepted(1, 3, 100, [1, 2])
+        self.mailbox.accept(self.accepted)
 
     def cancel(self):
         """Like an engine that is quick: the request has ended at once."""
@@ -32,7 +33,7 @@ class Desk:
         self.mailbox.close(CANCELLED)
 
     def open(self):
-        return TokenStream(self.mailbox, 3, self.cancel)
+        return TokenStream(self.mailbox, self.accepted, 4096, self.cancel)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inference.engine import wire
 from inference.engine.config import EngineConfig, EngineInfo
 from inference.engine.progress import Progress
-from inference.engine.request import FinishReason, Request
+from inference.engine.request import ContextPolicy, FinishReason, Request
 from inference.engine.sampling import SamplingParams
 from inference.engine.stats import Load, Timings, Usage
 from inference.engine.wire import (
@@ -18,6 +18,8 @@ from inference.engine.wire import (
     Accepted,
     Cancel,
     Channel,
+    Count,
+    Counted,
     Delta,
     Failure,
     Finish,
@@ -66,6 +68,7 @@ requests = st.builds(
     messages=st.none() | st.lists(objects, max_size=3),
     template_options=objects,
     params=params,
+    context_policy=st.sampled_from(ContextPolicy),
     with_progress=st.booleans(),
 )
 configs = st.builds(
@@ -108,13 +111,15 @@ to_engine = st.one_of(
     st.builds(Submit, requests),
     st.builds(Cancel, ids),
     st.builds(Go, ids, counts),
+    st.builds(Count, ids, st.lists(texts, max_size=3), st.none() | st.lists(objects), objects),
     st.builds(Stop),
 )
 from_engine = st.one_of(
     st.builds(Loading, st.floats(0, 1)),
     st.builds(Ready, infos),
     st.builds(Failure, ids, texts, texts, st.none() | texts, st.none() | seconds),
-    st.builds(Accepted, ids, counts, counts),
+    st.builds(Accepted, ids, counts, counts, st.lists(counts, max_size=3)),
+    st.builds(Counted, ids, st.lists(counts, max_size=3)),
     st.builds(
         Step,
         st.lists(st.builds(Delta, ids, texts, counts), max_size=3),
@@ -163,7 +168,8 @@ def test_the_web_process_receives_what_was_sent(message):
 
 def test_every_message_is_tried_here():
     kinds = set(wire.ToEngine.__args__) | set(wire.FromEngine.__args__)
-    tried = {Start, Submit, Go, Cancel, Stop, Loading, Ready, Failure, Accepted, Step, LogLine}
+    tried = {Start, Submit, Go, Cancel, Count, Stop}
+    tried |= {Loading, Ready, Failure, Accepted, Counted, Step, LogLine}
 
     assert kinds == set(wire.Message.__subclasses__()) == tried
 

@@ -9,7 +9,7 @@ from django.db import connections
 from accounts.callers import Caller
 from inference import admission
 from inference.admission import Asker
-from inference.runtime import Progress, SamplingParams
+from inference.runtime import ContextPolicy, Progress, PromptTooLong, SamplingParams
 from inference.validation import validators
 
 ASKER = Asker(Caller("user:1", "alice"), "chat")
@@ -68,3 +68,51 @@ async def test_a_reply_without_progress_has_pieces_of_text_only():
 
     assert {piece.progress async for piece in reply} == {None}
     assert reply.progress is None
+
+
+TALK = [{"role": "user", "content": word * 3} for word in ("a ", "b ", "c ")]
+
+
+@pytest.fixture
+def small_context(settings):
+    settings.ENGINE_OPTIONS = {**settings.ENGINE_OPTIONS, "context_length": 8}
+
+
+async def talked(**more):
+    return await admission.generate(ASKER, "fake", SamplingParams(), messages=TALK, **more)
+
+
+async def test_a_reply_tells_how_much_of_the_context_its_prompt_takes(small_context):
+    reply = await asked("a b c", SamplingParams())
+
+    assert (reply.prompt_tokens, reply.context_length, reply.dropped) == (3, 8, [])
+    reply.cancel()
+
+
+@pytest.mark.parametrize(
+    ("row", "if_too_long", "dropped"),
+    [
+        ("", ContextPolicy.DROP_OLDEST, [0]),
+        ("", ContextPolicy.MIDDLE_OUT, [1]),
+        ("middle_out", ContextPolicy.DROP_OLDEST, [1]),
+        ("drop_oldest", ContextPolicy.ERROR, [0]),
+    ],
+)
+async def test_a_row_without_a_policy_leaves_it_to_who_asks(
+    small_context, fake_model, row, if_too_long, dropped
+):
+    fake_model.context_policy = row
+    await fake_model.asave()
+
+    reply = await talked(if_too_long=if_too_long)
+
+    assert (reply.dropped, reply.prompt_tokens) == (dropped, 6)
+    reply.cancel()
+
+
+async def test_a_model_that_says_error_refuses_whoever_asks(small_context, fake_model):
+    fake_model.context_policy = "error"
+    await fake_model.asave()
+
+    with pytest.raises(PromptTooLong):
+        await talked(if_too_long=ContextPolicy.DROP_OLDEST)

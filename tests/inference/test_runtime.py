@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference import runtime
+from inference import models, runtime
 from inference.engine import EngineStatus, Load
 from inference.models import LanguageModel
 from inference.runtime import ModelNotFound
@@ -66,3 +66,30 @@ def test_a_load_says_how_far_it_is(monkeypatch, fields, progress):
 
 def test_a_model_that_nobody_loads_has_no_progress():
     assert runtime.load_progress("fake") is None
+
+
+# Counting
+
+
+async def test_counting_for_a_gauge_loads_no_model(fake_model):
+    messages = [{"role": "user", "content": "a b"}]
+
+    assert await runtime.count_tokens(fake_model, messages) is None
+    assert await runtime.count_texts(fake_model, ["a"]) is None
+    assert runtime.status() == {}
+
+
+async def test_tokens_of_a_conversation_and_of_texts_are_counted(fake_model):
+    messages = [{"role": "user", "content": "a b"}, {"role": "assistant", "content": "c"}]
+
+    assert await runtime.count_tokens(fake_model, messages, load=True) == 3
+    assert await runtime.count_texts(fake_model, ["a b c d", ""]) == [4, 0]
+
+
+async def test_what_cannot_be_rendered_cannot_be_counted(fake_model):
+    with pytest.raises(runtime.EngineError):
+        await runtime.count_tokens(fake_model, [{"role": "user"}], load=True)
+
+
+def test_rows_and_engines_have_the_same_policies():
+    assert {*models.ContextPolicy.values} == {*runtime.ContextPolicy}

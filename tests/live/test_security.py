@@ -8,8 +8,8 @@ import httpx
 import psutil
 import pytest
 
-from inference.failures import INVALID, envelope
 from inference.api.refusals import RequestTooLarge
+from inference.failures import INVALID, envelope
 
 from .server import eventually
 
