@@ -89,6 +89,8 @@ class Chat {
       const accepted = await this.socket.request(frame);
       if (!this.thread.conversation) this.#opened(accepted);
       toEnd();
+      // The button that was pressed has made room for the answer.
+      if (document.activeElement === document.body) this.thread.running?.focus();
       document.body.dispatchEvent(new CustomEvent("chat:changed"));
       return true;
     } catch (refused) {

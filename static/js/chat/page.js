@@ -1,6 +1,8 @@
 // The pages of the chat: what each of them has is wired here.
 
 import "./dialogs.js";
+import { start as startChat } from "./chat.js";
+import { start as startComparison } from "./compare.js";
 import { copy } from "./copying.js";
 import { showHelp, listenForShortcuts } from "./shortcuts.js";
 import { toggleSidebar } from "./sidebar.js";
@@ -15,12 +17,6 @@ document.addEventListener("click", (event) => {
   else ACTIONS[button.dataset.do]?.();
 });
 
-const chat = document.getElementById("chat");
-const comparison = document.getElementById("compare");
-let composer = null;
-if (chat?.querySelector("#composer")) {
-  composer = (await import("./chat.js")).start(chat);
-} else if (comparison?.querySelector("#composer")) {
-  composer = (await import("./compare.js")).start(comparison);
-}
-listenForShortcuts(composer);
+const STARTS = { chat: startChat, compare: startComparison };
+const root = document.getElementById("composer")?.closest("#chat, #compare");
+listenForShortcuts(root && STARTS[root.id](root));

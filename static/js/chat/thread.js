@@ -77,11 +77,8 @@ export class Thread extends EventTarget {
 
   #end(article, frame) {
     const whole = parsed(frame.html).querySelector(".message");
-    const wasOpen = article.querySelector(".thinking")?.open;
-    if (whole) {
-      article.replaceWith(whole);
-      if (wasOpen) whole.querySelector(".thinking").open = true;
-    } else article.dataset.status = frame.status;
+    if (whole) replace(article, whole);
+    else article.dataset.status = frame.status;
     announce(say(frame.status));
     this.#emit("running", false);
   }
@@ -116,6 +113,14 @@ function showBlock(article, { part, index, html }) {
     blocks.append(block);
   }
   if (block.innerHTML !== html) block.innerHTML = html;
+}
+
+// What was unfolded stays so, and whoever was there by keyboard is still there.
+function replace(article, whole) {
+  const hadFocus = article.contains(document.activeElement);
+  if (article.querySelector(".thinking")?.open) whole.querySelector(".thinking").open = true;
+  article.replaceWith(whole);
+  if (hadFocus) whole.focus({ preventScroll: true });
 }
 
 const parsed = (html) => new DOMParser().parseFromString(html ?? "", "text/html");
