@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from inference.engine import (
     PoolLimits,
     Progress,
     PromptTooLong,
+    QueueFull,
     SamplingParams,
     TokenStream,
     total_memory,
@@ -160,16 +162,28 @@ async def generate(
     try:
         observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
         policy = ContextPolicy(model.context_policy or if_too_long)
-        stream = await pool().submit(
-            *(spec(model), observe, observe_gap, admit),
-            params=params,
-            context_policy=policy,
-            **prompt,
-        )
+        with _setting_named():
+            stream = await pool().submit(
+                *(spec(model), observe, observe_gap, admit),
+                params=params,
+                context_policy=policy,
+                **prompt,
+            )
     except EngineError as error:
         metrics.REQUESTS.labels(model_id, error.code).inc()
         raise
     return Generation(model, stream, _fingerprint(model))
+
+
+@contextmanager
+def _setting_named() -> Iterator[None]:
+    """What is full names the setting, which the engine does not know."""
+    try:
+        yield
+    except QueueFull as error:
+        rule, most = "models.max_waiting_requests", settings.CONFIG.models.max_waiting_requests
+        text = f"{error.message} At most {most} may (rule {rule} of the server)."
+        raise QueueFull(text, retry_after=error.retry_after) from None
 
 
 async def count_tokens(
@@ -187,7 +201,10 @@ async def count_tokens(
         EngineError: the messages cannot be rendered, or the model not be loaded.
     """
     options = template_options or {}
-    counts = await pool().count(spec(model), load=load, messages=messages, template_options=options)
+    with _setting_named():
+        counts = await pool().count(
+            spec(model), load=load, messages=messages, template_options=options
+        )
     return counts[0] if counts else None
 
 
@@ -198,7 +215,8 @@ async def count_texts(
 
     Of a text that is far too long for the context, the least that it can have.
     """
-    return await pool().count(spec(model), load=load, texts=texts)
+    with _setting_named():
+        return await pool().count(spec(model), load=load, texts=texts)
 
 
 def _observe(model_id: str, outcome: Outcome) -> None:

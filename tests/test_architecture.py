@@ -32,7 +32,7 @@ RULES: dict[str, set[str]] = {
         *("accounts", "inference.models", "inference.runtime"),
         *("inference.guards", "inference.validation"),
     },
-    "inference.server": {"inference.runtime", "inference.admission"},
+    "inference.server": {"accounts", "inference.runtime", "inference.admission"},
     "inference.api": {
         *("accounts", "inference.models", "inference.runtime", "inference.admission"),
         *("inference.metrics", "inference.failures", "inference.recording"),

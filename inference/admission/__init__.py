@@ -5,7 +5,7 @@ ends, its reservation is settled.
 """
 
 from .asker import Asker
-from .background import keep_lease, shutdown
+from .background import in_background, keep_lease, shutdown
 from .generating import allowed_model, generate
 from .reply import Reply
 from .tokens import TokensLeft, tightest, token_quotas
@@ -16,6 +16,7 @@ __all__ = [
     "TokensLeft",
     "allowed_model",
     "generate",
+    "in_background",
     "keep_lease",
     "shutdown",
     "tightest",

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from django.conf import settings
 
 from accounts.callers import Caller
 from accounts.models import SchedulerClass
+from accounts.sizes import output_limits
 from inference import runtime
 from inference.guards import check_prompt, field
 from inference.models import LanguageModel
@@ -85,7 +85,6 @@ async def allowed_model(caller: Caller, name: str) -> LanguageModel:
 
 def within(params: SamplingParams, caller: Caller) -> SamplingParams:
     """Limits the answer to what the server and the caller's policy allow."""
-    limit = caller.policy.smallest("max_output_tokens")
-    allowed = [settings.CONFIG.limits.max_response_tokens, limit.value if limit else None]
+    allowed = [limit.value for limit in output_limits(caller.policy)]
     most = min((n for n in (*allowed, params.max_tokens) if n is not None), default=None)
     return msgspec.structs.replace(params, max_tokens=most)

@@ -71,7 +71,7 @@ class PromptMaker:
             gone = {*dropped}
             kept = [message for i, message in enumerate(messages) if i not in gone]
             text = self._backend.render(kept, request.template_options)
-            tokens = made[len(dropped)] = self._tokenized(text)
+            tokens = made[len(dropped)] = self._tokenized(text + request.prefix)
             return _number(tokens)
 
         limit = self._context_length - reserve(request.params.max_tokens, self._context_length)

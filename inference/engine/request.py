@@ -32,6 +32,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         id: unique among the requests of one engine process.
         request_id: names the request in every log line, from the edge on.
         template_options: passed to the chat template beside the messages.
+        prefix: what the answer to messages begins with; the model writes on from there.
         context_policy: what becomes of messages that do not fit.
         priority: who waits enters by it, 0 first.
         is_held: accepted, but computed only once a Go has come.
@@ -44,6 +45,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tokens: list[int] | None = None
     messages: list[dict[str, Any]] | None = None
     template_options: dict[str, Any] = {}
+    prefix: str = ""
     params: SamplingParams = SamplingParams()
     context_policy: ContextPolicy = ContextPolicy.ERROR
     priority: int = 1

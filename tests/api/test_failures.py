@@ -60,7 +60,10 @@ class TestWithAModel:
         engine_options(fake_step_seconds=0.05)
         async with reading(await api.chat("a", stream=True, ignore_eos=True)) as running:
             await anext(running)
-            assert (await api.chat("b")).status_code == 429
+            refused = await api.chat("b")
+        assert refused.status_code == 429
+        said = "At most 0 may (rule models.max_waiting_requests of the server)."
+        assert refused.json()["error"]["message"].endswith(said)
 
     @pytest.mark.parametrize("stream", [False, True])
     async def test_a_chat_that_leaves_no_room_is_refused_before_it_starts(self, api, stream):

@@ -258,3 +258,12 @@ async def test_texts_are_counted_as_they_stand_in_a_prompt(host):
     assert 0 < tale < together <= stream.prompt_tokens
     assert nothing == 0
     stream.cancel()
+
+
+async def test_a_long_prompt_tells_how_far_it_is(tiny, state_dir):
+    async with running(tiny, state_dir, batch_tokens=64) as host:
+        params = SamplingParams(max_tokens=1)
+        stream = await host.submit(text="a tale " * 60, params=params, with_progress=True)
+        first = await anext(piece.progress async for piece in stream if piece.progress)
+
+    assert (first.kind, first.done, first.total) == ("prefill", 0, stream.prompt_tokens)

@@ -3,7 +3,7 @@
 import pytest
 
 from inference import models, runtime
-from inference.engine import EngineStatus, Load
+from inference.engine import EngineStatus, Load, QueueFull
 from inference.models import LanguageModel
 from inference.runtime import ModelNotFound
 
@@ -35,6 +35,21 @@ async def test_a_row_that_no_engine_can_run_is_a_clear_refusal(fake_row):
     fake_row.batch_tokens = 1  # past the form, and past full_clean
     with pytest.raises(runtime.EngineError, match="batch_tokens must give each of 10 sequences"):
         runtime.spec(fake_row)
+
+
+@pytest.mark.parametrize("what", ["for this model already.", "for fake to load already."])
+async def test_a_full_queue_names_the_setting(fake_row, monkeypatch, what):
+    class FullPool:
+        async def submit(self, *args, **fields):
+            raise QueueFull(f"256 requests wait {what}", retry_after=3)
+
+    monkeypatch.setattr(runtime, "pool", FullPool)
+    with pytest.raises(QueueFull) as caught:
+        await runtime.generate(fake_row, runtime.SamplingParams(), text="a")
+
+    rule = "rule models.max_waiting_requests of the server"
+    assert str(caught.value) == f"256 requests wait {what} At most 256 may ({rule})."
+    assert caught.value.retry_after == 3
 
 
 def test_who_waits_for_the_load_counts_as_waiting(monkeypatch):
