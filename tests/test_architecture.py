@@ -39,7 +39,12 @@ RULES: dict[str, set[str]] = {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
         *("inference.registry", "inference.server", "inference.validation", *FILES),
     },
-    "chat": {"accounts", "inference.runtime", "inference.admission"},
+    "chat.markdown": set(),
+    "chat.thinking": set(),
+    "chat": {
+        *("chat.markdown", "chat.thinking"),
+        *("accounts", "inference.runtime", "inference.admission"),
+    },
 }
 RULES["llmsite"] = {*RULES}  # the wiring
 PACKAGES = sorted({name.split(".")[0] for name in RULES})

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.markdown import LiveDocument, live, render
+from chat.markdown.languages import LEXERS
 
 # What texts are put together from: beginnings and ends of blocks, and what confuses them.
 PARTS = [
@@ -262,8 +263,16 @@ def test_code_keeps_its_empty_lines(language):
     assert "<code>\n\na\n\n</code>" in without_spans(render(f"```{language}\n\n\na\n\n```"))
 
 
-def test_code_that_is_too_long_to_be_coloured_is_plain():
-    assert "hl-" not in render("```python\n" + "x = 1\n" * 20_000 + "```")
+@pytest.mark.parametrize(
+    "source", ["x = 1\n" * 4000, "x" * 400, "\n" * 30, "a b\n" * 30, "x = 1\n" + " \n" * 30]
+)
+def test_code_that_would_take_long_to_colour_is_plain(source):
+    assert "hl-" not in render(f"```python\n{source}\n```")
+
+
+@pytest.mark.parametrize("language", sorted(LEXERS))
+def test_every_language_that_is_named_has_its_lexer(language):
+    assert "<pre><code>" in render(f"```{language}\n(x = 1)\n```")
 
 
 # Formulae
