@@ -15,11 +15,11 @@ PREFIX = "hl-"
 CLASSES = frozenset(PREFIX + name for name in STANDARD_TYPES.values() if name)
 
 # Characters. What is longer is shown plain.
-MAX_HIGHLIGHTED = 20_000
+MAX_HIGHLIGHTED = 12_000
 MAX_HIGHLIGHTED_OPEN = 8_000
 # The lexers' expressions look ahead over words and space, across lines, from each word anew:
 # what has a very long line, or many without a sign between the words, would take minutes.
-UNLIKE_CODE = re.compile(r"^.{400}|^(?:[\w \t]*\n){25}", re.MULTILINE)
+UNLIKE_CODE = re.compile(r"^.{400}|^(?:[\w \t.\[\]]*\n){25}", re.MULTILINE)
 
 LANGUAGE = re.compile(r"[\w+#.-]{1,24}", re.ASCII)
 

@@ -19,7 +19,6 @@ _NAMES: dict[str, str] = {
     "fsharp": "f# fs",
     "go": "golang",
     "graphql": "",
-    "groovy": "",
     "haskell": "hs",
     "hcl": "terraform tf",
     "html": "",

@@ -264,7 +264,8 @@ def test_code_keeps_its_empty_lines(language):
 
 
 @pytest.mark.parametrize(
-    "source", ["x = 1\n" * 4000, "x" * 400, "\n" * 30, "a b\n" * 30, "x = 1\n" + " \n" * 30]
+    "source",
+    ["x = 1\n" * 4000, "x" * 400, "\n" * 30, "a b\n" * 30, "a.b\n" * 30, "x = 1\n" + " \n" * 30],
 )
 def test_code_that_would_take_long_to_colour_is_plain(source):
     assert "hl-" not in render(f"```python\n{source}\n```")
