@@ -174,7 +174,7 @@ def test_html_is_shown_as_it_was_written(text):
 def test_html_that_a_rule_let_through_would_stop_at_the_sanitizer(text):
     page = Page(sanitize(text))
 
-    assert not any(page.links) or page.links == ["https://a.example"]
+    assert not any(page.links)
 
 
 @pytest.mark.parametrize("text", LINKS)
