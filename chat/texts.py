@@ -32,7 +32,7 @@ def script_texts() -> str:
             "copied": gettext("Copied"),
             "cannotCopy": gettext("This browser does not let the page copy."),
             "unseen": gettext("The model no longer sees what is above"),
-            "gauge": gettext("{used} of {all} tokens of the context"),
+            "gauge": gettext("{used} of {all}"),
             "uploading": gettext("is being read"),
             "tokens": gettext("{count} tokens"),
             "remove": gettext("Remove {name}"),

@@ -66,7 +66,7 @@ def outcome(answer: Message) -> str:
         case Status.STOPPED:
             return gettext("You stopped this answer.")
         case Status.INTERRUPTED:
-            return gettext("This answer was cut off when its server stopped.")
+            return answer.error or gettext("This answer was cut off when its server stopped.")
         case Status.FAILED:
             return answer.error or gettext("This answer failed.")
     if answer.finish_reason == "length":

@@ -284,7 +284,7 @@ def test_a_branch_that_is_not_there_is_not_found(alice, message):
 
 def test_what_was_never_changed_has_no_versions(alice, talk):
     answer(talk, says(talk, "Do they sleep?"), "Yes.")
-    assert "branches" not in page(alice, talk)
+    assert 'class="branches"' not in page(alice, talk)
 
 
 # --- models

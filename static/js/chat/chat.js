@@ -3,7 +3,7 @@
 import { Attachments } from "./attachments.js";
 import { switchBranch } from "./branches.js";
 import { Composer } from "./composer.js";
-import { hideRefusal, showRefusal, showState } from "./connection.js";
+import { ask, hideRefusal, showRefusal, showState } from "./connection.js";
 import { edit } from "./editor.js";
 import { addressOf } from "./ids.js";
 import { toEnd } from "./scroll.js";
@@ -81,29 +81,21 @@ class Chat {
     const more = isNew ? this.settings.values : { conversation: thread.conversation };
     const putBack = attachments.take();
     composer.text = "";
-    const isSent = await this.#ask({ ...frame, ...more });
-    if (isSent) return;
+    if (await this.#ask({ ...frame, ...more })) return isNew && this.#entitle(titleOf(text));
     putBack();
     composer.giveBack(text);
   }
 
-  // False if it was refused; why is on the page then.
+  // Null if it was refused; why is on the page then.
   async #ask(frame) {
-    hideRefusal();
-    try {
-      const accepted = await this.socket.request(frame);
-      if (!this.thread.conversation) this.#opened(accepted);
-      toEnd();
-      // The button that was pressed has made room for the answer.
-      if (document.activeElement === document.body) this.thread.running?.focus();
-      changed();
-      return true;
-    } catch (refused) {
-      if (!refused.code) throw refused;
-      if (refused.code === "lost") this.lost = frame.text ?? "";
-      showRefusal(refused);
-      return false;
-    }
+    const accepted = await ask(this.socket, frame, () => (this.lost = frame.text ?? ""));
+    if (!accepted) return null;
+    if (!this.thread.conversation) this.#opened(accepted);
+    toEnd();
+    // The button that was pressed has made room for the answer.
+    if (document.activeElement === document.body) this.thread.running?.focus();
+    changed();
+    return accepted;
   }
 
   // The connection broke before it was known whether this had been sent.
@@ -153,8 +145,8 @@ class Chat {
 
   #edit(article) {
     edit(article, async (text) => {
-      const isSent = await this.#ask({ type: "edit", message: article.dataset.uid, text });
-      if (!isSent) this.composer.giveBack(text);
+      const accepted = await this.#ask({ type: "edit", message: article.dataset.uid, text });
+      if (!accepted) this.composer.giveBack(text);
     });
   }
 
@@ -165,11 +157,16 @@ class Chat {
 }
 
 // The list of conversations reads itself anew.
-const changed = () => document.body.dispatchEvent(new CustomEvent("chat:changed"));
+const changed = () => document.body.dispatchEvent(new CustomEvent("library-changed"));
+
+// Until the model has found one, as the server has it.
+const titleOf = (text) => text.trim().split("\n")[0].slice(0, 60);
 
 export function start(root) {
   const chat = new Chat(root);
-  addEventListener("popstate", () => location.reload());
+  const pathOf = () => root.dataset.conversation && addressOf(root.dataset.conversation);
+  // Back from the conversation that this page has become; citations change the hash only.
+  addEventListener("popstate", () => location.pathname === (pathOf() || "/") || location.reload());
   if (!ON_TOUCH.matches) chat.focus();
   return chat;
 }
