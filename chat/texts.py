@@ -9,7 +9,6 @@ def script_texts() -> str:
     """As JSON. What stands in braces is filled in by the script."""
     return json.dumps(
         {
-            "waiting": gettext("Waiting for the model"),
             "queued": gettext("Number {position} in the queue"),
             "queuedFor": gettext("Number {position} in the queue, about {eta} s"),
             "loading": gettext("Loading the model: {percent} %"),

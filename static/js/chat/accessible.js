@@ -1,4 +1,4 @@
-// What rendered Markdown lacks for keyboards and screen readers, once it is still for a moment.
+// What keyboards, screen readers and mice lack on the page, once it is still for a moment.
 
 const STILL_MS = 300;
 const SCROLLERS = ".md-code pre, .md-formula, .block:has(> table)";
@@ -11,6 +11,9 @@ function complete() {
   }
   for (const box of document.querySelectorAll(".task-list-item-checkbox:not([aria-label])")) {
     box.setAttribute("aria-label", box.parentElement.textContent.trim());
+  }
+  for (const button of document.querySelectorAll(".tool[aria-label]:not([title])")) {
+    button.title = button.ariaLabel;
   }
 }
 

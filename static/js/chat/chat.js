@@ -1,10 +1,10 @@
 // One conversation: the composer, the thread and the socket between them.
 
+import { Actions } from "./actions.js";
 import { Attachments } from "./attachments.js";
 import { switchBranch } from "./branches.js";
 import { Composer } from "./composer.js";
 import { ask, hideRefusal, showRefusal, showState } from "./connection.js";
-import { edit } from "./editor.js";
 import { addressOf } from "./ids.js";
 import { toEnd } from "./scroll.js";
 import { Settings } from "./settings.js";
@@ -43,14 +43,14 @@ class Chat {
 
   #listen() {
     const { composer, thread, socket } = this;
+    const actions = new Actions(this, (frame) => this.#ask(frame));
     composer.addEventListener("send", () => this.#send());
     composer.addEventListener("stop", () => this.stop());
-    composer.addEventListener("edit-last", () => this.#editLast());
+    composer.addEventListener("edit-last", () => actions.editLast());
     thread.addEventListener("running", ({ detail }) => (composer.isRunning = detail));
     thread.addEventListener("title", ({ detail }) => this.#entitle(detail));
     socket.addEventListener("frame", ({ detail }) => this.#take(detail));
     socket.addEventListener("state", ({ detail }) => this.#connected(detail));
-    this.root.addEventListener("click", (event) => this.#clicked(event));
     this.root.addEventListener("submit", (event) => {
       if (!event.target.matches(".branches")) return;
       event.preventDefault();
@@ -120,39 +120,9 @@ class Chat {
   }
 
   #entitle(title) {
+    if (!title) return;
     document.getElementById("title").textContent = title;
     document.title = `${title} · llmsite`;
-  }
-
-  #clicked({ target }) {
-    const button = target.closest("[data-do]");
-    const message = button?.closest(".message");
-    const uid = message?.dataset.uid;
-    switch (button?.dataset.do) {
-      case "again":
-        return this.#ask({ type: "regenerate", message: uid, model: this.model.value });
-      case "continue":
-        return this.#ask({ type: "continue", message: uid });
-      case "edit":
-        return this.#edit(message);
-      case "settings":
-        return this.settings.open();
-      case "suggest":
-        this.composer.text = button.textContent;
-        return this.composer.focus();
-    }
-  }
-
-  #edit(article) {
-    edit(article, async (text) => {
-      const accepted = await this.#ask({ type: "edit", message: article.dataset.uid, text });
-      if (!accepted) this.composer.giveBack(text);
-    });
-  }
-
-  #editLast() {
-    const last = [...this.thread.root.querySelectorAll('[data-role="user"]')].at(-1);
-    if (last) this.#edit(last);
   }
 }
 
