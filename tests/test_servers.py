@@ -22,6 +22,7 @@ PARTS = [
     "tests/accounts/test_reports.py",
     "tests/accounts/test_my_keys.py",
     "tests/api/test_policies.py",
+    "tests/chat/test_search.py",
 ]
 
 

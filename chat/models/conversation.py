@@ -92,7 +92,7 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or f"conversation {self.uid}"
+        return f"conversation {self.uid}"  # in logs and the administration: no word of it
 
     def delete_softly(self, now: datetime) -> None:
         """Out of sight; `restore` brings it back until its retention has passed."""
