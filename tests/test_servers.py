@@ -23,6 +23,7 @@ PARTS = [
     "tests/accounts/test_my_keys.py",
     "tests/api/test_policies.py",
     "tests/chat/test_search.py",
+    "tests/chat/test_exchange.py",
 ]
 
 
