@@ -23,7 +23,7 @@ endif
 
 PIN := $(shell sed -n 's/^\(llama-cpp-python==[0-9.]*\).*/\1/p' requirements.lock)
 
-.PHONY: serve test check format lock clean
+.PHONY: serve test check format lock clean bench-quotas
 
 serve: $(VENV)/runtime
 	@exec $(BIN)/python manage.py serve
@@ -42,6 +42,9 @@ check: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-quotas: $(VENV)/runtime
+	$(BIN)/python bench/quotas.py
 
 # Written anew after a change of pyproject.toml; no index address gets into them.
 lock: $(VENV)/bin/python

@@ -8,21 +8,23 @@ lease has run out.
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection
 from django.utils import timezone
 
+from .books import Books
+from .ledger import Ledger, PostgresLedger, Spent
 from .models import Lease, UsageRecord
 from .models.usage import LOST, RUNNING
+from .postgres_books import PostgresBooks
 from .quota.base import Count, Demand, Hold, QuotaStore
 from .quota.database import DatabaseQuotas
 from .quota.redis import RedisQuotas
-from .quota.windows import Period, Quota, Window
+from .quota.windows import Quota
 
 logger = logging.getLogger(__name__)
 
@@ -31,25 +33,9 @@ LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a request has cost: tokens, and seconds."""
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    queued_seconds: float = 0.0
-    prefill_seconds: float = 0.0
-    decode_seconds: float = 0.0
-
-    @property
-    def total_tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-
 NOTHING = Spent()
 
-_beginning: set[uuid.UUID] = set()  # requests whose row this process is about to write
+_ours: set[uuid.UUID] = set()  # requests that this process has begun and not finished
 
 
 class _Last:
@@ -69,6 +55,14 @@ def _store(redis_url: str | None) -> QuotaStore:
     return RedisQuotas(redis_url) if redis_url else DatabaseQuotas()
 
 
+def _books() -> Books:
+    store = quotas_store()
+    if connection.vendor != "postgresql":
+        return Books(store, Ledger())
+    together = isinstance(store, DatabaseQuotas)
+    return (PostgresBooks if together else Books)(store, PostgresLedger())
+
+
 def begin(
     facts: dict[str, Any], quotas: Sequence[Quota], demand: Demand, now: datetime | None = None
 ) -> tuple[Hold, list[Count]]:
@@ -79,26 +73,13 @@ def begin(
     """
     now = now or timezone.now()
     renew_in_time(now)
-    store, uid, hold = quotas_store(), uuid.uuid4(), None
-    _beginning.add(uid)
+    record = UsageRecord(uid=uuid.uuid4(), at=now, holder=HOLDER, **facts)
+    _ours.add(record.uid)
     try:
-        with transaction.atomic():
-            hold, counts = store.reserve(uid, HOLDER, quotas, demand, now)
-            _write(hold, facts, now)
+        return _books().open(record, quotas, demand)
     except BaseException:
-        if hold:
-            store.release(hold)
+        _ours.discard(record.uid)
         raise
-    finally:
-        _beginning.discard(uid)
-    return hold, counts
-
-
-def _write(hold: Hold, facts: dict[str, Any], now: datetime) -> None:
-    windows = [window.plain() for window in hold.windows]
-    UsageRecord.objects.create(
-        uid=hold.uid, at=now, holder=hold.holder, reserved=hold.tokens, claims=windows, **facts
-    )
 
 
 def finish(uid: uuid.UUID, status: str, spent: Spent = NOTHING) -> bool:
@@ -106,26 +87,9 @@ def finish(uid: uuid.UUID, status: str, spent: Spent = NOTHING) -> bool:
 
     One that was given up for lost, and ends after all, is counted then.
     """
-    with transaction.atomic():
-        rows = UsageRecord.objects.filter(uid=uid)
-        record = rows.select_for_update().values(*HELD).first()
-        if record is None or record["status"] not in (RUNNING, LOST) or record["status"] == status:
-            return False
-        quotas_store().settle(_hold(uid, **record), spent.total_tokens)
-        # One that is lost keeps its claims: a late end settles in the same windows.
-        done: dict[str, Any] = {} if status == LOST else {"claims": [], "holder": None}
-        rows.update(status=status, reserved=0, **done, **asdict(spent))
-    return True
-
-
-HELD = ("status", "reserved", "claims", "holder")
-
-
-def _hold(uid: uuid.UUID, status: str, reserved: int, claims: Any, holder: Any) -> Hold:
-    windows = [Window.from_plain(claim) for claim in claims]
-    if status == LOST:  # its hold is gone; only what it used is still to be counted
-        windows = [window for window in windows if window.period is not Period.RUNNING]
-    return Hold(uid, holder or HOLDER, reserved, windows)
+    is_first = _books().close(uid, status, spent)
+    _ours.discard(uid)
+    return is_first
 
 
 # Leases
@@ -136,6 +100,7 @@ def keep(now: datetime | None = None) -> None:
     now = now or timezone.now()
     renew(now)
     settle_leftovers(HOLDER)
+    give_up_forgotten()
     sweep(now)
 
 
@@ -165,6 +130,18 @@ def sweep(now: datetime) -> int:
     return num_lost
 
 
+def give_up_forgotten() -> None:
+    """Free what this process holds by the ledger alone.
+
+    A PostgreSQL that has crashed may know less of what it was told last than we do:
+    that a request has ended.
+    """
+    mine = UsageRecord.objects.filter(status=RUNNING, holder=HOLDER)
+    for uid in [*mine.values_list("uid", flat=True)]:
+        if uid not in _ours:  # asked after the row was read: begun ones are in it before
+            finish(uid, LOST)
+
+
 def settle_leftovers(holder: uuid.UUID) -> None:
     """Settle what the store still holds for requests that have ended in the ledger.
 
@@ -172,7 +149,7 @@ def settle_leftovers(holder: uuid.UUID) -> None:
     """
     store = quotas_store()
     for hold in store.held(holder):
-        is_beginning = hold.uid in _beginning  # asked before the row is looked for
+        is_beginning = hold.uid in _ours  # asked before the row is looked for
         record = UsageRecord.objects.filter(uid=hold.uid).first()
         if record is None and not is_beginning:
             store.settle(hold, 0)

@@ -1,6 +1,7 @@
 """Who is asking, in the REST API: whoever holds a key."""
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
@@ -56,7 +57,7 @@ def _refuse_other_sites(request: Request) -> None:
         )
 
 
-def given_key(request: Request) -> str:
+def given_key(request: Request | HttpRequest) -> str:
     """The key as the client sent it; empty if there is none."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     key = credentials if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")

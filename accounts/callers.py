@@ -39,8 +39,8 @@ class Caller:
 
     @property
     def subject(self) -> str:
-        """What requests are counted under: the key, if there is one."""
-        return f"key:{self.key.pk}" if self.key else self.owner
+        """What requests are counted under: the key and its predecessors, if there is one."""
+        return self.key.subject if self.key else self.owner
 
     @property
     def key_label(self) -> str:
@@ -82,7 +82,7 @@ def caller_of_key(text: str, now: datetime) -> Caller:
         BadKey: there is no such key, or it does not hold any more.
     """
     key = ApiKey.objects.select_related("user").of_text(text)
-    configured = _configured(text)
+    configured = configured_name(text)
     if key:
         refuse_unusable(key)
         key.note_use(now)
@@ -106,8 +106,8 @@ def refuse_unusable(key: ApiKey) -> None:
         raise BadKey(f"The account of the API key {key.shown} is not active.")
 
 
-def _configured(text: str) -> str | None:
-    """Compares with every key of the configuration."""
+def configured_name(text: str) -> str | None:
+    """What a key of the configuration goes by; compares with every one."""
     digest = sha256(text.encode("latin-1", "replace")).digest()  # as the server decoded it
     known = [sha256(k.get_secret_value().encode()) for k in settings.CONFIG.security.api_keys]
     matches = [hmac.compare_digest(digest, one.digest()) for one in known]

@@ -15,6 +15,12 @@ def is_own_or_allowed_origin(request: HttpRequest) -> bool:
     return not origin or _is_own(origin, request) or origin in settings.CONFIG.security.cors_origins
 
 
+def is_own_origin(request: HttpRequest) -> bool:
+    """Whether a browser says that a page of ours asks: what a session's cookie is good for."""
+    origin = request.headers.get("origin", "")
+    return bool(origin) and _is_own(origin, request)
+
+
 def _is_own(origin: str, request: HttpRequest) -> bool:
     """A page that came without TLS may be anybody's: it is not ours where we have TLS."""
     if origin == settings.CONFIG.server.public_url:

@@ -73,11 +73,13 @@ Frame = Send | Edit | Regenerate | Continue | Stop | Resume | Leave
 _decoder = msgspec.json.Decoder(Frame)
 
 
-def decode(text: str) -> Frame:
+def decode(text: str, max_bytes: int) -> Frame:
     """
     Raises:
-        InvalidParameter: it is not a frame of ours; names the field.
+        InvalidParameter: it is too large, or no frame of ours; names the field.
     """
+    if len(text) > max_bytes:
+        raise InvalidParameter("frame", text, f"is larger than {max_bytes} bytes")
     try:
         frame: Frame = _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:

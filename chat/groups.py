@@ -17,6 +17,10 @@ def of_owner(owner: str) -> str:
     return f"chat.owner.{digest_of(owner)[:32]}"
 
 
-async def tell(group: str, frame: dict[str, Any]) -> None:
-    """Send a frame to the sockets of a group. Those that read too slowly miss it."""
-    await get_channel_layer().group_send(group, {"type": "told", "frame": frame})
+async def tell(group: str, frame: dict[str, Any], *, to: str = "", ref: str = "") -> None:
+    """Send a frame to the sockets of a group; the one on channel `to` gets the ref with it.
+
+    Those that read too slowly miss it.
+    """
+    event = {"type": "told", "frame": frame, "to": to, "ref": ref}
+    await get_channel_layer().group_send(group, event)

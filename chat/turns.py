@@ -146,7 +146,7 @@ def checkpoint(answer: Message, text: str, reasoning: str) -> bool:
 def end(answer: Message, status: Status, **fields: Any) -> bool:
     """Write the end down; False if the answer was given up by somebody else."""
     done = _ours(answer).update(status=status, holder=None, channel="", **fields)
-    answer.refresh_from_db()
+    _refresh(answer)
     return bool(done)
 
 
@@ -158,7 +158,14 @@ def give_up(answer: Message) -> None:
     """Nobody writes it any more: what the last checkpoint kept is there, and can go on."""
     rows = Message.objects.running().filter(pk=answer.pk, channel=answer.channel)
     rows.update(status=Status.INTERRUPTED, holder=None, channel="")
+    _refresh(answer)
+
+
+def _refresh(answer: Message) -> None:
+    """Django would forget the conversation with it."""
+    conversation = answer.conversation
     answer.refresh_from_db()
+    answer.conversation = conversation
 
 
 def give_up_abandoned() -> int:

@@ -1,10 +1,12 @@
 """The registry in the admin: add, fetch, load and unload models."""
 
+from functools import partial
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
@@ -89,8 +91,8 @@ class LanguageModelAdmin(ModelAdmin):
             "Limits",
             {
                 "fields": [
-                    *("context_length", "max_sequences", "batch_tokens", "prefill_chunk_tokens"),
-                    "idle_timeout_seconds",
+                    *("context_length", "context_policy", "max_sequences"),
+                    *("batch_tokens", "prefill_chunk_tokens", "idle_timeout_seconds"),
                 ]
             },
         ),
@@ -152,8 +154,8 @@ class LanguageModelAdmin(ModelAdmin):
             if not row.file:
                 self.message_user(request, f"{row} has not been fetched.", messages.ERROR)
                 continue
-            async_to_sync(runtime.start_loading)(row)
             audit.record("model.loaded", auditing.target_of(row))
+            async_to_sync(runtime.start_loading)(row)
             self.message_user(request, f"{row} is being loaded.")
 
     @admin.action(description="Unload when its answers are complete", permissions=["change"])
@@ -162,8 +164,8 @@ class LanguageModelAdmin(ModelAdmin):
             if row.slug not in runtime.status():
                 self.message_user(request, f"{row} is not loaded.", messages.WARNING)
                 continue
-            async_to_sync(runtime.start_unloading)(row.slug)
             audit.record("model.unloaded", auditing.target_of(row))
+            async_to_sync(runtime.start_unloading)(row.slug)
             self.message_user(request, f"{row} is being unloaded.")
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
@@ -190,10 +192,11 @@ class LanguageModelAdmin(ModelAdmin):
             self.delete_model(request, row)
 
     def _fetch(self, request: HttpRequest, row: LanguageModel) -> None:
-        if fetching.start(row):
-            self.message_user(request, f"{row} is being fetched; the list shows how far it is.")
-        else:
+        if fetching.is_under_way(row):
             self.message_user(request, f"{row} is being fetched already.", messages.WARNING)
+            return
+        transaction.on_commit(partial(fetching.start, row))  # it looks for the row
+        self.message_user(request, f"{row} is being fetched; the list shows how far it is.")
 
 
 def _state(row: LanguageModel) -> tuple[str, str]:

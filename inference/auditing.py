@@ -9,6 +9,10 @@ from .sources import redacted
 
 
 class ModelWatch(Watch):
+    def verb(self, new: Row) -> str:
+        """Only a fetch gives a row a file; a new source takes it away."""
+        return "fetched" if new.get("file") else "changed"
+
     def facts(self, row: Row) -> Row:
         seen = super().facts(row)
         return {**seen, "source": redacted(seen["source"])} if "source" in seen else seen

@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 
 from django.db import connection
 
@@ -34,15 +36,22 @@ def of(row: LanguageModel) -> Fetch | None:
     return _fetches.get(row.pk)
 
 
-def start(row: LanguageModel) -> bool:
-    """Fetch the row's file on a thread of its own; False if that is under way already."""
+def is_under_way(row: LanguageModel) -> bool:
+    current = _fetches.get(row.pk)
+    return current is not None and not current.error
+
+
+def start(row: LanguageModel) -> None:
+    """Fetch the row's file on a thread of its own, unless that is under way already.
+
+    In the context of whoever asks: the audit log names them, and so does the log.
+    """
     with _lock:
-        current = _fetches.get(row.pk)
-        if current and not current.error:
-            return False
+        if is_under_way(row):
+            return
         fetch = _fetches[row.pk] = Fetch()
-    threading.Thread(target=_run, args=(row, fetch), name=f"fetch-{row.slug}", daemon=True).start()
-    return True
+    run = partial(copy_context().run, _run, row, fetch)
+    threading.Thread(target=run, name=f"fetch-{row.slug}", daemon=True).start()
 
 
 def _run(row: LanguageModel, fetch: Fetch) -> None:

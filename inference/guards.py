@@ -1,12 +1,9 @@
 """How large a prompt may be, by the server's settings and by the caller's policy."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
-
-from accounts.errors import Exceeds
 from accounts.policy import EffectivePolicy
+from accounts.sizes import check_messages
 
 
 def check_prompt(policy: EffectivePolicy, prompt: dict[str, Any]) -> None:
@@ -17,7 +14,8 @@ def check_prompt(policy: EffectivePolicy, prompt: dict[str, Any]) -> None:
     """
     messages = prompt.get("messages")
     if messages is not None:
-        _check_number_of_messages(policy, messages)
+        check_messages(len(messages))
+        policy.check_size("max_messages", len(messages), "messages: their number", "messages")
     param = field(prompt)
     policy.check_size("max_prompt_characters", length(prompt), f"{param}: its length", param)
 
@@ -32,15 +30,3 @@ def length(prompt: dict[str, Any]) -> int:
     if prompt.get("messages") is not None:
         return sum(len(message.get("content") or "") for message in prompt["messages"])
     return len(prompt.get("text") or "")
-
-
-def _check_number_of_messages(policy: EffectivePolicy, messages: Sequence[Any]) -> None:
-    number, most = len(messages), settings.CONFIG.limits.max_messages
-    if most is not None and number > most:
-        raise Exceeds(
-            f"messages: their number, {number}, is more than limits.max_messages, {most}.",
-            rule="limits.max_messages",
-            level="the server",
-            param="messages",
-        )
-    policy.check_size("max_messages", number, "messages: their number", "messages")

@@ -50,6 +50,14 @@ class CacheType(models.TextChoices):
     Q4_0 = "q4_0"
 
 
+class ContextPolicy(models.TextChoices):
+    """What becomes of a conversation that leaves no room for an answer."""
+
+    ERROR = "error", "Refuse the request"
+    DROP_OLDEST = "drop_oldest", "Leave out the oldest turns"
+    MIDDLE_OUT = "middle_out", "Keep the first turn and the newest"
+
+
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
     def routable(self) -> Self:
         """What a request may name: enabled, and its file has been fetched."""
@@ -135,6 +143,15 @@ class LanguageModel(models.Model):
         default=0,
         help_text="Most tokens of one request, prompt and answer; 0: the model's own, "
         "as far as memory allows.",
+    )
+    # No choice fits all: a program has to hear of what its model does not see, and often
+    # shortens its prompts itself; a person who chats expects the conversation to go on.
+    context_policy = models.CharField(
+        max_length=20,
+        blank=True,
+        choices=ContextPolicy,
+        help_text="What becomes of a conversation that leaves no room for an answer; empty: "
+        "programs get an error, and chats lose their oldest turns.",
     )
     max_sequences = models.PositiveIntegerField(
         default=0,

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.conf import settings
 
 from inference.engine import (
     Admit,
+    ContextPolicy,
     EngineConfig,
     EngineError,
     EnginePool,
@@ -24,7 +26,9 @@ from inference.engine import (
     Outcome,
     Piece,
     PoolLimits,
+    Progress,
     PromptTooLong,
+    QueueFull,
     SamplingParams,
     TokenStream,
     total_memory,
@@ -34,6 +38,7 @@ from . import metrics
 from .models import LanguageModel
 
 __all__ = [
+    "ContextPolicy",
     "EngineError",
     "EngineStatus",
     "Finish",
@@ -43,15 +48,19 @@ __all__ = [
     "Offer",
     "Outcome",
     "Piece",
+    "Progress",
     "PromptTooLong",
     "SamplingParams",
     "catalogue",
+    "count_texts",
+    "count_tokens",
     "find_model",
     "gauges",
     "generate",
     "heed",
     "load",
     "load_pinned",
+    "load_progress",
     "shutdown",
     "start_loading",
     "start_unloading",
@@ -115,6 +124,10 @@ class Generation:
         return aiter(self.stream)
 
     @property
+    def progress(self) -> Progress | None:
+        return self.stream.progress
+
+    @property
     def finish(self) -> Finish:
         return self.stream.finish
 
@@ -128,11 +141,13 @@ async def generate(
     *,
     on_end: Callable[[Outcome], None] | None = None,
     admit: Admit | None = None,
+    if_too_long: ContextPolicy = ContextPolicy.ERROR,
     **prompt: Any,
 ) -> Generation:
     """Queue a request; the fields of `prompt` are those of the engine's Request.
 
-    `on_end` and `admit` are those of the engine's `submit`.
+    `on_end` and `admit` are those of the engine's `submit`; `if_too_long` holds for
+    messages that do not fit, unless the model's row says what becomes of them.
 
     Raises:
         EngineError: every refusal, before anything is computed.
@@ -146,13 +161,62 @@ async def generate(
 
     try:
         observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
-        stream = await pool().submit(
-            spec(model), observe, observe_gap, admit, params=params, **prompt
-        )
+        policy = ContextPolicy(model.context_policy or if_too_long)
+        with _setting_named():
+            stream = await pool().submit(
+                *(spec(model), observe, observe_gap, admit),
+                params=params,
+                context_policy=policy,
+                **prompt,
+            )
     except EngineError as error:
         metrics.REQUESTS.labels(model_id, error.code).inc()
         raise
     return Generation(model, stream, _fingerprint(model))
+
+
+@contextmanager
+def _setting_named() -> Iterator[None]:
+    """What is full names the setting, which the engine does not know."""
+    try:
+        yield
+    except QueueFull as error:
+        rule, most = "models.max_waiting_requests", settings.CONFIG.models.max_waiting_requests
+        text = f"{error.message} At most {most} may (rule {rule} of the server)."
+        raise QueueFull(text, retry_after=error.retry_after) from None
+
+
+async def count_tokens(
+    model: LanguageModel,
+    messages: list[dict[str, Any]],
+    *,
+    template_options: dict[str, Any] | None = None,
+    load: bool = False,
+) -> int | None:
+    """Tokens of the prompt that those messages make.
+
+    None if the model is not in memory, unless it may be loaded for that.
+
+    Raises:
+        EngineError: the messages cannot be rendered, or the model not be loaded.
+    """
+    options = template_options or {}
+    with _setting_named():
+        counts = await pool().count(
+            spec(model), load=load, messages=messages, template_options=options
+        )
+    return counts[0] if counts else None
+
+
+async def count_texts(
+    model: LanguageModel, texts: list[str], *, load: bool = False
+) -> list[int] | None:
+    """Tokens of each text by itself, as a part of a prompt; otherwise like `count_tokens`.
+
+    Of a text that is far too long for the context, the least that it can have.
+    """
+    with _setting_named():
+        return await pool().count(spec(model), load=load, texts=texts)
 
 
 def _observe(model_id: str, outcome: Outcome) -> None:
@@ -295,6 +359,14 @@ async def _logged(work: Any) -> None:
 def status() -> dict[str, EngineStatus]:
     """What is loaded, loading or crashed in this process, by model id."""
     return {s.model_id: s for s in _pool.status()} if _pool else {}
+
+
+def load_progress(slug: str) -> float | None:
+    """How much of the model has been read, 0 to 1; None unless a request for it waits for that."""
+    engine = status().get(slug)
+    if engine is None or not (engine.state == "loading" or engine.num_loading_for):
+        return None
+    return engine.progress if engine.state == "loading" else 0.0
 
 
 def gauges() -> dict[str, metrics.Gauges]:

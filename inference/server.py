@@ -12,8 +12,9 @@ from typing import Any
 from asgiref.typing import ASGIApplication
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
-from django.conf import settings
 
+from accounts.policy import NO_POLICY, Limit
+from accounts.sizes import body_limit, body_refusal
 from inference import admission, runtime
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,8 @@ class _LimitedRequest(WebRequest):
 
     @property
     def max_body(self) -> int:
-        limit: int = self.server.max_body
-        return limit
+        limit: Limit = self.server.max_body
+        return limit.value
 
     def gotLength(self, length: int | None) -> None:
         super().gotLength(length)
@@ -60,17 +61,17 @@ class _LimitedRequest(WebRequest):
         self.content.truncate(0)
         self.requestHeaders.removeHeader(b"expect")  # or the channel would ask for the body
         transport = self.channel.transport
-        transport.write(_too_large(self.max_body))
+        transport.write(_too_large(self.server.max_body))
         transport.loseWriteConnection()
         self.channel.dataReceived = lambda data: None
         self.channel.callLater(LINGER_SECONDS, transport.abortConnection)
         logger.info("request refused", extra={"status": 413, "max_body_bytes": self.max_body})
 
 
-def _too_large(limit: int) -> bytes:
+def _too_large(limit: Limit) -> bytes:
     """In the API's words (`inference.api.errors`), which this must not import."""
     error = {
-        "message": f"The request is larger than {limit} bytes.",
+        "message": body_refusal(limit),
         "type": "invalid_request_error",
         "param": None,
         "code": "request_too_large",
@@ -93,7 +94,7 @@ class _Factory(HTTPFactory):
 class _Server(Server):
     """Daphne, whose listeners' results are the ports that they listen on."""
 
-    def __init__(self, *args: Any, max_body: int, **options: Any) -> None:
+    def __init__(self, *args: Any, max_body: Limit, **options: Any) -> None:
         super().__init__(*args, **options)
         self.max_body = max_body
 
@@ -126,7 +127,7 @@ class DrainingServer:
             signal_handlers=False,
             ready_callable=self._start,
             server_name="llmsite",
-            max_body=int(settings.CONFIG.limits.max_body_mb * 2**20),
+            max_body=body_limit(NO_POLICY),
         )
 
     def run(self) -> bool:

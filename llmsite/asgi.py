@@ -1,4 +1,4 @@
-"""What an ASGI server runs: HTTP to Django. Sockets come with the chat."""
+"""What an ASGI server runs: HTTP to Django, sockets to the chat."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -40,7 +40,15 @@ class SharedThreads:
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmsite.settings")
 
-pages = get_asgi_application()  # sets Django up; the API's handler needs that
+pages = get_asgi_application()  # sets Django up; what follows needs that
+
+from chat.routing import sockets  # noqa: E402
+
 application = BelievedProxies(
-    ProtocolTypeRouter({"http": SharedThreads(ByPath(ApiHandler(), pages))})
+    ProtocolTypeRouter(
+        {
+            "http": SharedThreads(ByPath(ApiHandler(), pages)),
+            "websocket": SharedThreads(sockets),
+        }
+    )
 )

@@ -38,6 +38,7 @@ ACCEPTED_HEADERS = ["*", "authorization", "x-api-key", "idempotency-key"]
 SHOWN_HEADERS = (
     "idempotent-replayed",
     "retry-after",
+    "x-context",
     "x-request-id",
     "x-should-retry",
     "x-ratelimit-limit",

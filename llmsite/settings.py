@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "django_prometheus",
+    "django_htmx",
     "accounts",
     "inference",
     "chat",

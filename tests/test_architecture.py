@@ -25,21 +25,26 @@ RULES: dict[str, set[str]] = {
     "inference.registry": {"inference.models", *FILES},
     "inference.runtime": {"inference.models", "inference.engine", "inference.metrics"},
     "inference.guards": {"accounts"},
+    "inference.failures": {"accounts", "inference.runtime"},
+    "inference.recording": {"inference.metrics", "inference.runtime"},
     "inference.validation": {"inference.runtime"},
     "inference.admission": {
         *("accounts", "inference.models", "inference.runtime"),
         *("inference.guards", "inference.validation"),
     },
-    "inference.server": {"inference.runtime", "inference.admission"},
+    "inference.server": {"accounts", "inference.runtime", "inference.admission"},
     "inference.api": {
         *("accounts", "inference.models", "inference.runtime", "inference.admission"),
-        "inference.metrics",
+        *("inference.metrics", "inference.failures", "inference.recording"),
     },
     "inference": {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
         *("inference.registry", "inference.server", "inference.validation", *FILES),
     },
-    "chat": {"accounts", "inference.runtime", "inference.admission"},
+    "chat": {
+        *("accounts", "inference.runtime", "inference.admission"),
+        *("inference.failures", "inference.recording"),
+    },
 }
 RULES["llmsite"] = {*RULES}  # the wiring
 PACKAGES = sorted({name.split(".")[0] for name in RULES})
@@ -47,18 +52,22 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 # Inside the engine a module imports only from names to its left.
 ENGINE_LAYERS = [
     *("errors", "native", "machine", "config", "sampling", "template", "text", "stats"),
-    *("probe_model", "probe", "request", "kvcache", "scheduler", "backend", "fake", "llama"),
-    *("wire", "intake", "engine", "child", "stream", "host", "managed", "pool", "__init__"),
+    *("progress", "probe_model", "probe", "request", "kvcache", "scheduler", "pace", "reporter"),
+    *("turns", "backend", "fake", "llama", "wire", "prompt", "intake", "engine", "child"),
+    *("stream", "counts", "environment", "host", "managed", "pool", "__init__"),
 ]
 LLAMA_LAYERS = ["library", "batch", "sampler", "vocabulary", "loading", "backend", "__init__"]
 
 # What the engine's two processes share; beyond these, each knows only its own half.
-SHARED = {"errors", "machine", "config", "sampling", "text", "stats", "request", "wire"}
-WEB_HALF = {"stream", "host", "managed", "pool", "__init__"}
+SHARED = {
+    *("errors", "machine", "config", "sampling", "text", "stats", "progress", "request", "wire"),
+}
+WEB_HALF = {"stream", "counts", "environment", "host", "managed", "pool", "__init__"}
 CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF
 
 ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "msgspec", "numpy", "psutil"}
-PURE = {"collections", "dataclasses"}  # all that policy needs: no clock, no thread, no log
+# All that policy needs: no clock, no thread, no log.
+PURE = {"collections", "dataclasses", "heapq", "itertools", "math", "typing"}
 LLAMA_CPP_USERS = ("inference.engine.llama.", "inference.engine.probe")
 
 
@@ -188,7 +197,7 @@ def test_the_engine_needs_few_libraries(module):
     assert libraries(module) <= sys.stdlib_module_names | ENGINE_LIBRARIES
 
 
-@pytest.mark.parametrize("module", ["scheduler", "kvcache"])
+@pytest.mark.parametrize("module", ["scheduler", "kvcache", "pace", "reporter", "turns"])
 def test_policy_is_pure(module):
     assert libraries(f"inference.engine.{module}") <= PURE
 

@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 from pydantic_core import PydanticUndefined
 
 from inference import metrics
-from inference.api.errors import ENGINE_ERRORS
 from inference.engine.errors import EngineError
+from inference.failures import ENGINE_ERRORS
 from llmsite.config import Config
 from llmsite.sections import Section
 

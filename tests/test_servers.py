@@ -16,7 +16,10 @@ REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
 # Where rows are locked, counted, claimed or chained.
 PARTS = [
     "tests/accounts/test_quota.py",
+    "tests/accounts/test_books.py",
     "tests/accounts/test_idempotency.py",
+    "tests/accounts/test_lineage.py",
+    "tests/accounts/test_migrations.py",
     "tests/accounts/test_audit.py",
     "tests/accounts/test_retention.py",
     "tests/accounts/test_reports.py",

@@ -107,7 +107,7 @@ class CountedChangeList(ChangeList):
         policies: list[Policy] = [*self.result_list]
         counts = _counts(request, policies)
         for policy in policies:
-            mine = [count for count in counts if count.quota.subject == policy.subject]
+            mine = [count for count in counts if count.quota.level == policy.label]
             vars(policy)["counts"] = {count.quota.period: count for count in mine}
         self.result_list = policies
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -43,6 +44,7 @@ class PromptAdmin(ReadOnlyAdmin):
         _note_deletion(obj)
         super().delete_model(request, obj)
 
+    @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PromptRecord]) -> None:
         for record in queryset:
             _note_deletion(record)

@@ -10,6 +10,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -34,6 +35,7 @@ class SecondFactorAdmin(ReadOnlyAdmin):
         is_allowed = request.user.has_perm("mfa.delete_authenticator")
         return is_allowed and (obj is None or may_act_for(request.user, obj.user))
 
+    @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         target = f"user:{obj.user_id} {obj.user}"
         audit.record("user.changed", target, before={"second_factor": obj.type})

@@ -79,7 +79,7 @@ def _is_reset() -> bool:
 
 UserWatch(User, "user", unseen=["last_login"])
 Watch(Group, "group")
-KeyWatch(ApiKey, "key", unseen=["last_used_at", "created_at"])
+KeyWatch(ApiKey, "key", unseen=["last_used_at", "created_at", "lineage"])
 PolicyWatch(Policy, "policy")
 LinkWatch(User, "groups", "name", "user")
 LinkWatch(User, "user_permissions", "codename", "user")

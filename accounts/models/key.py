@@ -1,5 +1,6 @@
 """API keys of people."""
 
+import uuid
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Self
@@ -10,6 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts import keys
+
+from .atomic import AtomicSave
 
 USED_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is: not one write a request
 
@@ -24,12 +27,25 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     @transaction.atomic
     def issue(
-        self, user: object, name: str, expires_at: datetime | None = None
+        self,
+        user: object,
+        name: str,
+        expires_at: datetime | None = None,
+        *,
+        lineage: uuid.UUID | None = None,
     ) -> tuple["ApiKey", str]:
-        """Make a key; its text is returned this once and stored nowhere."""
+        """Make a key; its text is returned this once and stored nowhere.
+
+        With the `lineage` of another it counts with that one.
+        """
         new = keys.make_key()
         key = self.create(
-            user=user, name=name, prefix=new.prefix, digest=new.digest, expires_at=expires_at
+            user=user,
+            name=name,
+            prefix=new.prefix,
+            digest=new.digest,
+            expires_at=expires_at,
+            lineage=lineage or uuid.uuid4(),
         )
         return key, new.text
 
@@ -47,7 +63,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return key if keys.is_same(keys.digest_of(text), key.digest if key else None) else None
 
 
-class ApiKey(models.Model):
+class ApiKey(AtomicSave):
     """A key of one person. Revoking keeps the row: what it did stays explained."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
@@ -70,6 +86,13 @@ class ApiKey(models.Model):
         help_text="The key it was rotated to.",
     )
 
+    lineage = models.UUIDField(
+        default=uuid.uuid4,
+        db_index=True,
+        editable=False,
+        help_text="The same for a key and all it was rotated to: they count as one.",
+    )
+
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
@@ -83,6 +106,11 @@ class ApiKey(models.Model):
     def shown(self) -> str:
         """What people know it by."""
         return f"sk-{self.prefix}-…"
+
+    @property
+    def subject(self) -> str:
+        """What counters are kept under, those of its policy and those of its requests."""
+        return f"key:{self.lineage.hex}"
 
     @property
     def state(self) -> str:
@@ -105,7 +133,9 @@ class ApiKey(models.Model):
 
     @transaction.atomic
     def rotate(self, overlap: timedelta) -> tuple["ApiKey", str]:
-        """Another key with this one's name, policy and lifetime; this one ends after `overlap`.
+        """Another key with this one's name, policy, lifetime and counters.
+
+        This one ends after `overlap`.
 
         Raises:
             ValueError: the key is not active, or has been rotated before.
@@ -116,7 +146,7 @@ class ApiKey(models.Model):
             raise ValueError(f"{self} is {self.state} or has been rotated.")
         now = timezone.now()
         new_end = now + (self.expires_at - self.created_at) if self.expires_at else None
-        new, text = ApiKey.objects.issue(self.user, self.name, new_end)
+        new, text = ApiKey.objects.issue(self.user, self.name, new_end, lineage=self.lineage)
         end = min(self.expires_at or now + overlap, now + overlap)
         self.expires_at, self.replaced_by = end, new
         self.save(update_fields=["expires_at", "replaced_by"])

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
+from .atomic import AtomicSave
 from .key import ApiKey
 
 
@@ -62,7 +63,7 @@ def _tokens(help_text: str) -> "models.PositiveBigIntegerField[int | None, int |
     return models.PositiveBigIntegerField(null=True, blank=True, help_text=help_text)
 
 
-class Policy(models.Model):
+class Policy(AtomicSave):
     """Rules of one group, one person or one key; empty: no rule at this level.
 
     A request has to pass the rules of its key, of its person and of all their
@@ -135,9 +136,9 @@ class Policy(models.Model):
 
     @property
     def subject(self) -> str:
-        """What counters are kept under: `group:3`, `user:7` or `key:12`."""
-        if self.key_id:
-            return f"key:{self.key_id}"
+        """What counters are kept under: `group:3`, `user:7` or a key's."""
+        if self.key:
+            return self.key.subject
         return f"user:{self.user_id}" if self.user_id else f"group:{self.group_id}"
 
     @property

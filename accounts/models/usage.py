@@ -18,11 +18,11 @@ NO_FAILURES = (RUNNING, *ANSWERED, "cancelled")
 
 class UsageQuerySet(models.QuerySet["UsageRecord"]):
     def of_subject(self, subject: str) -> Self:
-        """Of `key:12`, `user:7` or `group:3`; of another caller by its name."""
+        """Of `user:7`, `group:3` or a key and all before it; of another caller by its name."""
         kind, _, id = subject.partition(":")
         match kind:
             case "key":
-                return self.filter(key_id=int(id))
+                return self.filter(key__lineage=id)
             case "user":
                 return self.filter(user_id=int(id))
             case "group":

@@ -4,6 +4,8 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 
+from .atomic import AtomicSave
+
 LOCAL = "local"
 
 
@@ -17,7 +19,7 @@ class PeopleManager(UserManager["User"]):
         return user
 
 
-class User(AbstractUser):
+class User(AbstractUser, AtomicSave):
     """A person. Ours from the first migration on, since it cannot be swapped later."""
 
     objects: ClassVar[PeopleManager] = PeopleManager()

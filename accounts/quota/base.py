@@ -3,8 +3,10 @@
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from accounts.errors import Exceeds, LimitReached, QuotaExhausted, Refusal
 from accounts.models import UsageRecord
@@ -23,6 +25,11 @@ class Count:
     @property
     def free(self) -> int:
         return self.quota.limit - self.used - self.reserved
+
+    def with_held(self, tokens: int) -> "Count":
+        """With what one request more has reserved."""
+        more = 1 if self.quota.period is Period.RUNNING else tokens
+        return Count(self.quota, self.used, self.reserved + more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,14 @@ class Hold:
 
 
 class QuotaStore(ABC):
-    """Where windows are counted. Counting starts from the ledger, which is the truth."""
+    """Where windows are counted. Counting starts from the ledger, which is the truth.
+
+    `reserve` and `settle` are to be called in `transaction()`.
+    """
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """What makes counters and ledger change together, where one database has both."""
+        return nullcontext()
 
     @abstractmethod
     def reserve(

@@ -6,6 +6,7 @@ way of every request.
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -40,7 +41,9 @@ Rows = Mapping[tuple[str, str], Row]
 class DatabaseQuotas(QuotaStore):
     """Rows are locked in one order by everybody; SQLite locks the whole file anyway."""
 
-    @transaction.atomic
+    def transaction(self) -> AbstractContextManager[Any]:
+        return transaction.atomic()
+
     def reserve(
         self,
         uid: uuid.UUID,
@@ -56,9 +59,8 @@ class DatabaseQuotas(QuotaStore):
         counts = _counts(quotas, rows)
         tokens = granted(counts, demand, now)
         _add(rows, requests=1, tokens=tokens, used=0)
-        return Hold(uid, holder, tokens, windows), [_with(count, tokens) for count in counts]
+        return Hold(uid, holder, tokens, windows), [count.with_held(tokens) for count in counts]
 
-    @transaction.atomic
     def settle(self, hold: Hold, used: int) -> None:
         if hold.windows:
             rows = _read(hold.windows, lock=True)
@@ -77,12 +79,6 @@ def _key(window: Window | Quota) -> tuple[str, str]:
 
 def _counts(quotas: Sequence[Quota], rows: Rows) -> list[Count]:
     return [Count(quota, rows[_key(quota)].used, rows[_key(quota)].reserved) for quota in quotas]
-
-
-def _with(count: Count, tokens: int) -> Count:
-    """The count with what has just been reserved."""
-    more = 1 if count.quota.period is Period.RUNNING else tokens
-    return Count(count.quota, count.used, count.reserved + more)
 
 
 def _opened(windows: Sequence[Window]) -> Rows:

@@ -15,24 +15,28 @@ from .windows import Period, Quota, Window
 KEPT = timedelta(days=1)  # beyond a window's end: requests settle where they were admitted
 
 # KEYS: the holder's hash, then windows. ARGV: uid, least, most, the windows as JSON,
-# then for each window: limit and whether it counts requests.
+# then for each window: limit and whether it counts requests. Answers with what each
+# window had used and reserved before; of one that is full, with its own.
 RESERVE = """
-local grant = tonumber(ARGV[3])
+local grant, counts = tonumber(ARGV[3]), {}
 for i = 2, #KEYS do
   local state = redis.call('HMGET', KEYS[i], 'used', 'reserved')
-  if not state[1] then return {'missing', i - 2} end
+  if not state[1] then return {'missing', i - 2, {}} end
   local at = 5 + (i - 2) * 2
   local free = tonumber(ARGV[at]) - tonumber(state[1]) - tonumber(state[2])
   local counts_requests = ARGV[at + 1] == '1'
-  if free < (counts_requests and 1 or tonumber(ARGV[2])) then return {'full', i - 2} end
+  if free < (counts_requests and 1 or tonumber(ARGV[2])) then
+    return {'full', i - 2, {tonumber(state[1]), tonumber(state[2])}}
+  end
   if not counts_requests then grant = math.min(grant, free) end
+  counts[i - 1] = {tonumber(state[1]), tonumber(state[2])}
 end
 for i = 2, #KEYS do
   local counts_requests = ARGV[6 + (i - 2) * 2] == '1'
   redis.call('HINCRBY', KEYS[i], 'reserved', counts_requests and 1 or string.format('%d', grant))
 end
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%d', grant) .. ' ' .. ARGV[4])
-return {'held', grant}
+return {'held', grant, counts}
 """
 
 # KEYS: as above, and last what the request was settled with. ARGV: uid, tokens used, how
@@ -96,15 +100,16 @@ class RedisQuotas(QuotaStore):
         plain = json.dumps([window.plain() for window in windows])
         args: list[Any] = [str(uid), demand.least, demand.most, plain, *limits]
         while True:
-            answer, value = self._reserve(keys, args)
+            answer, value, numbers = self._reserve(keys, args)
             match answer:
                 case "missing":
                     self._open_window(windows[value])
                 case "full":
-                    # Raises, unless some has been freed just now.
-                    granted(self.counts([quotas[value]], now), demand, now)
+                    granted([Count(quotas[value], *numbers)], demand, now)  # raises
                 case _:
-                    return Hold(uid, holder, value, windows), self.counts(quotas, now)
+                    before = map(Count, quotas, *zip(*numbers, strict=True))
+                    counts = [count.with_held(value) for count in before]
+                    return Hold(uid, holder, value, windows), counts
 
     def settle(self, hold: Hold, used: int) -> None:
         if hold.windows:

@@ -5,8 +5,20 @@ ends, its reservation is settled.
 """
 
 from .asker import Asker
-from .background import keep_lease, shutdown
-from .generating import generate
+from .background import in_background, keep_lease, shutdown
+from .generating import allowed_model, generate
 from .reply import Reply
+from .tokens import TokensLeft, tightest, token_quotas
 
-__all__ = ["Asker", "Reply", "generate", "keep_lease", "shutdown"]
+__all__ = [
+    "Asker",
+    "Reply",
+    "TokensLeft",
+    "allowed_model",
+    "generate",
+    "in_background",
+    "keep_lease",
+    "shutdown",
+    "tightest",
+    "token_quotas",
+]

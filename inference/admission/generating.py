@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from django.conf import settings
 
 from accounts.callers import Caller
 from accounts.models import SchedulerClass
+from accounts.sizes import output_limits
 from inference import runtime
 from inference.guards import check_prompt, field
-from inference.runtime import Outcome, SamplingParams
+from inference.models import LanguageModel
+from inference.runtime import ContextPolicy, Outcome, SamplingParams
 from inference.validation import Context, validators
 
 from .account import Account
@@ -25,17 +26,23 @@ async def generate(
     params: SamplingParams,
     *,
     on_end: Callable[[Outcome], None] | None = None,
+    with_progress: bool = False,
+    if_too_long: ContextPolicy = ContextPolicy.ERROR,
     **prompt: Any,
 ) -> Reply:
     """Queue a request on the asker's account; the fields of `prompt` are the engine's Request's.
+
+    With `with_progress` the reply also has pieces that say how far it is while it waits
+    for a place, and while its prompt is computed. While the model is being loaded, this
+    call waits: `runtime.load_progress` tells how far that is. `if_too_long` is that of
+    `runtime.generate`.
 
     Raises:
         EngineError: every refusal of the engine, before anything is computed.
         Refusal: the asker may not.
     """
     keep_lease()
-    model = await runtime.find_model(name)
-    asker.caller.policy.check_model(model.slug)
+    model = await allowed_model(asker.caller, name)
     check_prompt(asker.caller.policy, prompt)
     site = validators()
     context = Context(asker.caller.name, model.slug, asker.endpoint, asker.request_id)
@@ -55,6 +62,8 @@ async def generate(
         admit=account.admit,
         request_id=asker.request_id,
         priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
+        with_progress=with_progress,
+        if_too_long=if_too_long,
         **prompt,
     )
     account.num_tokens = generation.stream.counter()
@@ -62,9 +71,20 @@ async def generate(
     return Reply(generation, account, site.answer_filter(context), logged)
 
 
+async def allowed_model(caller: Caller, name: str) -> LanguageModel:
+    """The model of that id or alias.
+
+    Raises:
+        ModelNotFound: there is none, or requests may not use it now.
+        Forbidden: the caller may not.
+    """
+    model = await runtime.find_model(name)
+    caller.policy.check_model(model.slug)
+    return model
+
+
 def within(params: SamplingParams, caller: Caller) -> SamplingParams:
     """Limits the answer to what the server and the caller's policy allow."""
-    limit = caller.policy.smallest("max_output_tokens")
-    allowed = [settings.CONFIG.limits.max_response_tokens, limit.value if limit else None]
+    allowed = [limit.value for limit in output_limits(caller.policy)]
     most = min((n for n in (*allowed, params.max_tokens) if n is not None), default=None)
     return msgspec.structs.replace(params, max_tokens=most)

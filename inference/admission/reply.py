@@ -5,12 +5,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.quota.windows import Period
 from inference.models import LanguageModel
-from inference.runtime import Finish, Generation, Piece
+from inference.runtime import Finish, Generation, Piece, Progress
 from inference.validation import AnswerFilter
 
 from .account import Account
+from .tokens import TokensLeft, tightest
 
 
 class Reply:
@@ -33,6 +33,15 @@ class Reply:
         self._logged = logged
         self.model: LanguageModel = generation.model
         self.fingerprint = generation.fingerprint
+        stream = generation.stream
+        self.prompt_tokens = stream.prompt_tokens
+        self.context_length = stream.context_length  # tokens that prompt and answer may have
+        self.dropped = stream.dropped  # indices of messages that the model does not see
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it is, if it was asked for with that; None while it writes."""
+        return self._generation.progress
 
     @property
     def finish(self) -> Finish:
@@ -63,21 +72,11 @@ class Reply:
             if self._filter is None:
                 yield piece
             else:
-                yield Piece(self._filter.feed(piece.text), piece.tokens)
+                yield piece._replace(text=self._filter.feed(piece.text))
         if self._filter and (rest := self._filter.finish()):
             yield Piece(rest, 0)
 
-    def token_allowance(self) -> tuple[int, int, float] | None:
-        """Limit, what is left of it, and seconds until it starts anew, of the tightest quota.
-
-        Until the answer has ended, what it can become is not left.
-        """
-        now = timezone.now()
-        counts = [c for c in self._account.counts if c.quota.period is not Period.RUNNING]
-        if not counts:
-            return None
-        tightest = min(counts, key=lambda count: count.free)
-        end = tightest.quota.period.end(now)
-        assert end is not None
-        left = max(0, tightest.free + self._account.tokens_given_back)
-        return tightest.quota.limit, left, (end - now).total_seconds()
+    def tokens_left(self) -> TokensLeft | None:
+        """Of the tightest quota. Until the answer has ended, what it can become is not left."""
+        account = self._account
+        return tightest(account.counts, timezone.now(), account.tokens_given_back)

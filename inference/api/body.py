@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from django.conf import settings
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rest_framework.parsers import BaseParser
 
 from accounts.callers import Caller
+from accounts.policy import NO_POLICY, EffectivePolicy
+from accounts.sizes import body_limit, body_refusal
 
 from .refusals import ApiError, RequestTooLarge
 
@@ -33,10 +34,10 @@ class JsonBodyParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        limit, rule = _limit(parser_context)
-        raw = stream.read(limit + 1)
-        if len(raw) > limit:
-            raise RequestTooLarge(f"The request is larger than {limit} bytes{rule}.")
+        limit = body_limit(_policy(parser_context))
+        raw = stream.read(limit.value + 1)
+        if len(raw) > limit.value:
+            raise RequestTooLarge(body_refusal(limit))
         try:
             data = msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -46,14 +47,9 @@ class JsonBodyParser(BaseParser):
         return data
 
 
-def _limit(context: Mapping[str, Any] | None) -> tuple[int, str]:
-    """Bytes that the server takes from anybody, or a policy from the caller, and its name."""
-    most = int(settings.CONFIG.limits.max_body_mb * 2**20)
+def _policy(context: Mapping[str, Any] | None) -> EffectivePolicy:
     user = context["request"].user if context else None
-    limit = user.policy.smallest("max_body_kb") if isinstance(user, Caller) else None
-    if limit is None or limit.value * 2**10 >= most:
-        return most, ""
-    return limit.value * 2**10, f" (rule {limit.rule} of {limit.level})"
+    return user.policy if isinstance(user, Caller) else NO_POLICY
 
 
 def checked(schema: type[Schema], data: Any) -> Schema:

@@ -4,20 +4,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from adrf.views import APIView
+from channels.db import database_sync_to_async
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
+from redis.exceptions import RedisError
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.addresses import client_address
 from accounts.authentication import caller
 from accounts.callers import Caller
+from accounts.rates import Allowance
 from inference.admission import Asker, Reply
 
-from .errors import token_headers
-from .throttling import Allowance, RequestsPerMinute, count_stranger
+from .allowance import Untold, request_headers, token_headers
+from .refusals import CacheUnavailable
+from .throttling import RequestsPerMinute, count_stranger
+
+SILENT = (RedisError, DatabaseError, CacheUnavailable)
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -31,9 +39,15 @@ class AlwaysJson(BaseContentNegotiation):
 
 
 class Endpoint(APIView):
-    """One that policies know by its `endpoint`; without one, policies do not restrict it."""
+    """One that policies know by its `endpoint`; without one, policies do not restrict it.
+
+    Its answers say what is left, unless it `is_silent`.
+    """
 
     endpoint = ""
+    is_silent = False
+    known: Caller | None = None  # who asks, once they have been let in
+    allowance: Allowance | None = None  # once the request has been counted
     content_negotiation_class = AlwaysJson
     renderer_classes = [JSONRenderer]
 
@@ -43,12 +57,44 @@ class Endpoint(APIView):
         made._stream = request  # type: ignore[assignment]
         return made
 
+    async def async_dispatch(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        response: HttpResponseBase = await super().async_dispatch(request, *args, **kwargs)
+        if untold := self._untold(request, response):
+            _add(response, await database_sync_to_async(untold.headers)())
+        return response
+
+    def sync_dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = super().sync_dispatch(request, *args, **kwargs)
+        if untold := self._untold(request, response):
+            _add(response, untold.headers())
+        return response
+
+    def _untold(self, request: HttpRequest, response: HttpResponseBase) -> Untold | None:
+        return None if self.is_silent else Untold.by(response, self.known, request)
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        if self.allowance and not self.is_silent:
+            _add(response, request_headers(self.allowance))
+        final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
+        return final
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, SILENT):
+            self.is_silent = True  # what has not answered just now is not asked again
+        answer: Response = super().handle_exception(exc)
+        return answer
+
     def perform_authentication(self, request: Request) -> None:
         try:
             super().perform_authentication(request)
         except AuthenticationFailed:
-            count_stranger(request)
+            count_stranger(request, self)
             raise
+        self.known = request.user if isinstance(request.user, Caller) else None
 
     def check_throttles(self, request: Request) -> None:
         """On this thread: adrf's own waits for the event loop, for ever if that has ended."""
@@ -61,8 +107,8 @@ class Endpoint(APIView):
             Forbidden: the caller's policy does not let this request in.
         """
         super().check_permissions(request)
-        if isinstance(request.user, Caller):
-            policy = request.user.policy
+        if self.known:
+            policy = self.known.policy
             policy.check_expiry(timezone.now())
             policy.check_address(client_address(request._request))
             if self.endpoint:
@@ -82,7 +128,6 @@ class LimitedEndpoint(Endpoint):
     """One that counts against the caller's requests a minute."""
 
     throttle_classes = [RequestsPerMinute]
-    allowance: Allowance | None = None  # set by the throttle
     answers: Sequence[Reply] = ()  # set once they have been admitted
 
     async def async_dispatch(
@@ -96,16 +141,17 @@ class LimitedEndpoint(Endpoint):
     def finalize_response(
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        if self.allowance:
-            for name, value in self.allowance.headers().items():
-                response[name] = value
-        for name, value in tightest(self.answers).items():
-            response[name] = value
+        _add(response, tightest(self.answers))
         final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
         return final
 
 
 def tightest(answers: Sequence[Reply]) -> dict[str, str]:
     """What is left of the quota that has the least left."""
-    allowances = [a for answer in answers if (a := answer.token_allowance())]
-    return token_headers(*min(allowances, key=lambda a: a[1])) if allowances else {}
+    left = [one for answer in answers if (one := answer.tokens_left())]
+    return token_headers(min(left, key=lambda one: one.remaining)) if left else {}
+
+
+def _add(response: HttpResponseBase, headers: dict[str, str]) -> None:
+    for name, value in headers.items():
+        response[name] = value

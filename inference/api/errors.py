@@ -1,6 +1,5 @@
 """Every refusal, in the shape OpenAI's clients expect."""
 
-import logging
 import math
 from typing import Any
 
@@ -8,72 +7,20 @@ from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
-from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from accounts.errors import Exceeds, Forbidden, LimitReached, QuotaExhausted, Refusal
-from inference.runtime import EngineError
+from accounts.errors import LimitReached, QuotaExhausted
+from inference.admission import TokensLeft
+from inference.failures import INVALID, SERVER, envelope, failure
 
-from .refusals import ApiError, CacheUnavailable
-
-logger = logging.getLogger(__name__)
-
-INVALID = "invalid_request_error"
-SERVER = "server_error"
-
-# Engine's code: HTTP status, the envelope's type, and its code.
-ENGINE_ERRORS: dict[str, tuple[int, str, str]] = {
-    "invalid_request_error": (400, INVALID, "invalid_request_error"),
-    "template_error": (400, INVALID, "invalid_request_error"),
-    "context_length_exceeded": (400, INVALID, "context_length_exceeded"),
-    "content_denied": (400, INVALID, "content_denied"),
-    "model_not_found": (404, INVALID, "model_not_found"),
-    "queue_full": (429, "rate_limit_error", "rate_limit_exceeded"),
-    "overloaded": (503, SERVER, "overloaded"),
-    "model_load_failed": (503, SERVER, "model_load_failed"),
-    "engine_unusable": (503, SERVER, "engine_unusable"),
-    "engine_restarting": (503, SERVER, "engine_restarting"),
-    "engine_stopped": (503, SERVER, "engine_restarting"),
-}
-UNKNOWN_ERROR = (500, SERVER, "engine_error")
+from .allowance import token_headers
+from .refusals import ApiError
 
 RETRIABLE = (429, 503)
 RETRY_AFTER_SECONDS = 5.0  # where the engine does not know better
 LONGEST_HOST = 100  # characters of it that an error repeats
-
-
-def envelope(message: str, type: str, code: str | None, param: str | None = None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": type, "param": param, "code": code}}
-
-
-def failure(error: Exception) -> tuple[int, dict[str, Any]]:
-    """HTTP status and body of what went wrong in the engine, or where nobody expected it."""
-    if isinstance(error, Refusal):
-        return refused(error)
-    if isinstance(error, RedisError):
-        logger.error("the cache does not answer: %s", error)
-        return 503, envelope(str(CacheUnavailable()), SERVER, CacheUnavailable.default_code)
-    if isinstance(error, EngineError):
-        status, type, code = ENGINE_ERRORS.get(error.code, UNKNOWN_ERROR)
-        return status, envelope(error.message, type, code, error.param)
-    logger.error("request failed", exc_info=error)
-    return 500, envelope("The server failed; its log says why.", SERVER, "internal_error")
-
-
-def refused(error: Refusal) -> tuple[int, dict[str, Any]]:
-    """What a policy does not allow."""
-    match error:
-        case Exceeds():
-            return 400, envelope(error.message, INVALID, error.code, error.param)
-        case QuotaExhausted():
-            return 429, envelope(error.message, "insufficient_quota", error.code)
-        case LimitReached():
-            return 429, envelope(error.message, "rate_limit_error", error.code)
-        case Forbidden():
-            return 403, envelope(error.message, "permission_error", error.code)
-    raise error
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
@@ -97,17 +44,8 @@ def _headers(error: Exception) -> dict[str, str]:
     if isinstance(error, ApiError):
         return error.headers
     if isinstance(error, LimitReached) and error.rule.startswith("tokens_"):
-        return token_headers(error.limit, error.remaining, _retry_after(error))
+        return token_headers(TokensLeft(error.limit, error.remaining, _retry_after(error)))
     return {}
-
-
-def token_headers(limit: int, remaining: int, seconds: float) -> dict[str, str]:
-    """Where a quota of tokens stands, in OpenAI's names."""
-    return {
-        "x-ratelimit-limit-tokens": str(limit),
-        "x-ratelimit-remaining-tokens": str(remaining),
-        "x-ratelimit-reset-tokens": f"{max(1, math.ceil(seconds))}s",
-    }
 
 
 def _retry_after(error: Exception) -> float:

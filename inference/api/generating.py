@@ -10,7 +10,6 @@ from inference.admission import Asker, Reply
 from inference.runtime import Finish, Piece, SamplingParams
 
 from .answers import ChatAnswer, TextAnswer, timings, usage
-from .errors import failure
 from .sse import DONE, HEADERS_ONLY, KEEPALIVE, frame
 
 
@@ -55,7 +54,7 @@ async def text_of(choice: Reply) -> str:
 async def chunks(
     answer: ChatAnswer | TextAnswer, choices: Sequence[Reply], *, with_usage: bool
 ) -> AsyncGenerator[bytes]:
-    """The frames of a stream, from the opening chunk to `[DONE]`, or to an error."""
+    """The frames of a stream, from the opening chunk to `[DONE]`. Raises as a Reply does."""
     try:
         opening = answer.opening()
         yield frame(opening) if opening else HEADERS_ONLY
@@ -67,10 +66,6 @@ async def chunks(
                     yield frame(answer.delta(index, piece.text))
                 elif not piece.tokens:
                     yield KEEPALIVE
-    except Exception as error:
-        # The status line has gone out already: the error travels as an event.
-        yield frame(failure(error)[1])
-        return
     finally:
         _cancel(choices)
     if with_usage:

@@ -26,6 +26,7 @@ class ProbeView(Endpoint):
 
     authentication_classes: ClassVar[list[Any]] = []
     permission_classes: ClassVar[list[Any]] = []
+    is_silent = True
 
 
 class HealthView(ProbeView):

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -15,11 +16,11 @@ from rest_framework.request import Request
 
 from accounts.authentication import caller
 from accounts.idempotency import RunningElsewhere
+from inference.admission import allowed_model
 
-from .errors import handle
 from .refusals import IDEMPOTENCY_KEY, ApiError
 from .runs import Asked, Head, parts_of, run_of
-from .sse import KEEPALIVE, EventStream, frame
+from .sse import KEEPALIVE, ErrorFrame, EventStream, error_frame
 
 ACCEPTED = re.compile(r"[ -~]{1,255}")
 REPLAYED = "idempotent-replayed"
@@ -28,28 +29,51 @@ POLL_SECONDS = 0.5  # how often another process's row is looked at
 Post = Callable[[Any, Request], Awaitable[HttpResponseBase]]
 
 
-def idempotent(post: Post) -> Post:
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What is to be known of requests and answers to give an answer again."""
+
+    error_frame: ErrorFrame
+    model: str = "model"  # the body's field that names it
+    always_streams: bool = False
+
+    def streams(self, body: Any) -> bool:
+        return self.always_streams or body.get("stream") is True
+
+
+OPENAIS = Dialect(error_frame)
+
+
+def idempotent(dialect: Dialect) -> Callable[[Post], Post]:
     """Around a view's `post`, which then runs once for each key of a caller.
 
     With a key it runs in a task of its own: the client may leave, and ask again.
     """
 
-    @wraps(post)
-    async def once(view: Any, request: Request) -> HttpResponseBase:
-        key = _given_key(request)
-        if key is None:
-            return await post(view, request)
-        body: Any = request.data
-        asked = Asked(
-            owner=caller(request).subject,
-            key=key,
-            fingerprint=_fingerprint(request.path, body),
-            is_stream=body.get("stream") is True,
-            compute=lambda: post(view, request),
-        )
-        return await _answer(asked)
+    def around(post: Post) -> Post:
+        @wraps(post)
+        async def once(view: Any, request: Request) -> HttpResponseBase:
+            key = _given_key(request)
+            if key is None:
+                return await post(view, request)
+            return await _answer(_asked(view, request, key, dialect, post))
 
-    return once
+        return once
+
+    return around
+
+
+def _asked(view: Any, request: Request, key: str, dialect: Dialect, post: Post) -> Asked:
+    body: Any = request.data
+    return Asked(
+        owner=caller(request).subject,
+        key=key,
+        fingerprint=_fingerprint(request.path, body),
+        is_stream=dialect.streams(body),
+        error_frame=dialect.error_frame,
+        compute=lambda: post(view, request),
+        allow=lambda: allowed_model(caller(request), body[dialect.model]),
+    )
 
 
 def _given_key(request: Request) -> str | None:
@@ -72,7 +96,7 @@ def _fingerprint(path: str, body: Any) -> str:
 async def _answer(asked: Asked) -> HttpResponseBase:
     response = await _try_answer(asked)
     if response is None and asked.is_stream:
-        return _marked(EventStream(_later(asked)))
+        return _marked(EventStream(_later(asked), asked.error_frame))
     while response is None:
         await asyncio.sleep(POLL_SECONDS)
         response = await _try_answer(asked)
@@ -82,16 +106,13 @@ async def _answer(asked: Asked) -> HttpResponseBase:
 async def _later(asked: Asked) -> AsyncGenerator[bytes]:
     """The stream that another process computes, as soon as it is complete."""
     response = None
-    try:
-        while response is None:
-            yield KEEPALIVE
-            await asyncio.sleep(POLL_SECONDS)
-            response = await _try_answer(asked)
-        async with aclosing(parts_of(response)) as parts:
-            async for part in parts:
-                yield part
-    except Exception as error:
-        yield frame(handle(error, {}).data)
+    while response is None:
+        yield KEEPALIVE
+        await asyncio.sleep(POLL_SECONDS)
+        response = await _try_answer(asked)
+    async with aclosing(parts_of(response)) as parts:
+        async for part in parts:
+            yield part
 
 
 async def _try_answer(asked: Asked) -> HttpResponseBase | None:
@@ -101,9 +122,12 @@ async def _try_answer(asked: Asked) -> HttpResponseBase | None:
     try:
         head = await asyncio.shield(run.head)
     except RunningElsewhere:
+        await asked.allow()
         return None
-    response = await _response(asked, head, parts)
-    return _marked(response) if head.is_stored or not is_new else response
+    if is_new and not head.is_stored:  # admitted just now
+        return await _response(asked, head, parts)
+    await asked.allow()
+    return _marked(await _response(asked, head, parts))
 
 
 def _marked(response: HttpResponseBase) -> HttpResponseBase:

@@ -15,19 +15,29 @@ from rest_framework.response import Response
 from accounts.authentication import caller
 from inference import admission, metrics, runtime
 from inference.models import LanguageModel
+from inference.recording import CHAT, COMPLETIONS, Recorder
 
 from .body import checked
+from .context import CONTEXT, context_of
 from .endpoint import Endpoint, LimitedEndpoint
-from .errors import failure, handle, message_of
+from .errors import handle, message_of
 from .generating import text_of
+from .idempotency import OPENAIS, Dialect, idempotent
 from .legacy_bodies import LegacyChat, LegacyCompletion
-from .recording import CHAT, COMPLETIONS, Recorder
 from .refusals import ApiError
 from .sse import HEADERS_ONLY, KEEPALIVE, EventStream
 from .views import chat_completion
 
 ERROR = "__ERROR__:"
 LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def text_error(error: Exception) -> bytes:
+    return text_event(ERROR + message_of(handle(error, {}).data))
+
+
+TEXT = Dialect(error_frame=text_error)
+TEXT_CHAT = Dialect(error_frame=text_error, model="model-name", always_streams=True)
 
 
 def handle_legacy(error: Exception, context: dict[str, Any]) -> Response:
@@ -45,6 +55,7 @@ class LegacyView(Endpoint):
 class LegacyCompletionsView(LegacyView, LimitedEndpoint):
     endpoint = "completions"
 
+    @idempotent(TEXT)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(LegacyCompletion, request.data)
@@ -57,7 +68,7 @@ class LegacyCompletionsView(LegacyView, LimitedEndpoint):
             )
             self.answers = [generation]
             if body.stream:
-                return EventStream(text_events(generation))
+                return EventStream(text_events(generation), text_error)
             return Response(await completion(generation))
 
 
@@ -67,9 +78,18 @@ class ChatView(LimitedEndpoint):
     endpoint = "chat"
 
     async def post(self, request: Request) -> HttpResponseBase:
+        answer = self._text if is_legacy(request) else self._openais
+        return await answer(request)
+
+    @idempotent(TEXT_CHAT)
+    async def _text(self, request: Request) -> HttpResponseBase:
         with Recorder(CHAT) as recorder:
-            answer = legacy_chat if is_legacy(request) else chat_completion
-            return await answer(self, request, recorder)
+            return await legacy_chat(self, request, recorder)
+
+    @idempotent(OPENAIS)
+    async def _openais(self, request: Request) -> HttpResponseBase:
+        with Recorder(CHAT) as recorder:
+            return await chat_completion(self, request, recorder)
 
     def get_exception_handler(self) -> Any:
         try:
@@ -88,15 +108,18 @@ async def legacy_chat(
     body = checked(LegacyChat, request.data)
     if body.session_id is not None:
         raise ApiError("session-id: sessions are not served yet", param="session-id")
+    messages = body.all_messages()
     generation = await admission.generate(
         view.asker(request),
         body.model_name,
         body.params(),
         on_end=recorder.observe,
-        messages=body.all_messages(),
+        messages=messages,
     )
     view.answers = [generation]
-    return EventStream(text_events(generation))
+    response = EventStream(text_events(generation), text_error)
+    response[CONTEXT] = context_of(generation, len(messages))
+    return response
 
 
 async def completion(generation: admission.Reply) -> dict[str, Any]:
@@ -116,14 +139,12 @@ async def text_events(generation: admission.Reply) -> AsyncGenerator[bytes]:
     is_inside_line_end = False  # the text so far ends in a carriage return
     try:
         yield HEADERS_ONLY
-        async for text, tokens in generation:
+        async for text, tokens, _ in generation:
             if not text and not tokens:
                 yield KEEPALIVE
             elif new := text.removeprefix("\n") if is_inside_line_end else text:
                 yield text_event(new)
             is_inside_line_end = text.endswith("\r") if text else is_inside_line_end
-    except Exception as error:
-        yield text_event(ERROR + message_of(failure(error)[1]))
     finally:
         generation.cancel()
 

@@ -5,11 +5,12 @@ from typing import Annotated
 from django.conf import settings
 from pydantic import AliasGenerator, BaseModel, ConfigDict
 
+from accounts.sizes import check_prompt_length
 from inference.runtime import InvalidParameter, SamplingParams
 
 from .messages import Role
 from .refusals import ApiError
-from .schemas import FIRST_FAULT, Name, Strings, check_length
+from .schemas import FIRST_FAULT, Name, Strings
 
 MAX_PROMPT_LENGTH = 8192  # characters
 MAX_RESPONSE_TOKENS = 2048
@@ -33,7 +34,7 @@ class LegacyCompletion(BaseModel):
 
     def text(self) -> str:
         """The prompt, within the limit of characters."""
-        check_length(len(self.prompt), "prompt", MAX_PROMPT_LENGTH)
+        check_prompt_length(len(self.prompt), "prompt", MAX_PROMPT_LENGTH)
         return self.prompt
 
     def params(self) -> SamplingParams:
@@ -76,12 +77,12 @@ class LegacyChat(BaseModel):
 
     def all_messages(self) -> list[dict[str, str]]:
         """The conversation, the prompt last, within the limit of characters."""
-        check_length(len(self.prompt), "prompt", MAX_PROMPT_LENGTH)
+        check_prompt_length(len(self.prompt), "prompt", MAX_PROMPT_LENGTH)
         messages = [message.model_dump() for message in self.messages]
         if not any(message["role"] == "system" for message in messages):
             messages.insert(0, {"role": "system", "content": self.system_prompt})
         messages.append({"role": "user", "content": self.prompt})
-        check_length(sum(len(message["content"]) for message in messages), "messages")
+        check_prompt_length(sum(len(message["content"]) for message in messages), "messages")
         return messages
 
     def params(self) -> SamplingParams:

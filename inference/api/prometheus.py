@@ -44,7 +44,7 @@ def _is_same(given: str, token: str) -> bool:
 class IsOperator(BasePermission):
     """The page names models, and tells how much everybody uses them."""
 
-    message = "This is for administrators."
+    message = "This is for administrators, keys of security.api_keys, and security.metrics_token."
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return not settings.CONFIG.security.enable_auth or caller(request).is_operator
@@ -55,6 +55,7 @@ class MetricsView(Endpoint):
 
     authentication_classes: list[type[BaseAuthentication]] = [MetricsAuthentication]
     permission_classes: list[type[BasePermission]] = [IsOperator]
+    is_silent = True
 
     async def get(self, request: Request) -> HttpResponse:
         # On the event loop, where the engines' state is steady.

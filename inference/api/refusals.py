@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from rest_framework.exceptions import APIException
 
+from inference.failures import CACHE_UNAVAILABLE, NOT_COUNTED
+
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
@@ -36,10 +38,10 @@ class RequestTooLarge(ApiError):
 
 class CacheUnavailable(ApiError):
     status_code = 503
-    default_code = "cache_unavailable"
+    default_code = CACHE_UNAVAILABLE
 
     def __init__(self) -> None:
-        super().__init__("Requests cannot be counted now; try again later.")
+        super().__init__(NOT_COUNTED)
 
 
 class NoSuchPath(ApiError):

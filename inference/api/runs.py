@@ -20,9 +20,8 @@ from accounts.models import IdempotentAnswer
 from inference.runtime import EngineError
 
 from .broadcast import Broadcast
-from .errors import failure
 from .refusals import IdempotencyAnswerTooLarge, IdempotencyKeyReused
-from .sse import DONE, EventStream, frame
+from .sse import ErrorFrame, EventStream
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +31,19 @@ EXPECTED = (APIException, EngineError, Refusal, KeyReused, RunningElsewhere)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request under a key; `compute` makes its answer as if there were none."""
+    """A request under a key; `compute` makes its answer as if there were none.
+
+    `error_frame` is how its dialect ends a stream that has failed. `allow` raises if its
+    caller may not have the answer any more, that was computed before.
+    """
 
     owner: str
     key: str
     fingerprint: str
     is_stream: bool
+    error_frame: ErrorFrame
     compute: Callable[[], Awaitable[HttpResponseBase]]
+    allow: Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,9 @@ class Run:
         self.parts.send(part)
 
     def fail(self, error: Exception) -> None:
-        """As a status of its own if nothing has been sent; once all has been, nobody cares."""
+        """As a status of its own. What a stream that has begun fails of, it tells itself."""
         if not self.head.done():
             self.head.set_exception(error)
-        elif not self.parts.is_over:
-            self.parts.send(frame(failure(error)[1]))
 
     def end(self) -> None:
         self.head.cancel()
@@ -144,11 +147,11 @@ def _replay(asked: Asked, run: Run, row: IdempotentAnswer) -> None:
 
 async def _compute(asked: Asked, run: Run, row: IdempotentAnswer) -> None:
     try:
-        head, last = await _relayed(asked, run)
+        head, is_whole = await _relayed(asked, run)
     except Exception:
         await _forget(asked, run, row)
         raise
-    if asked.is_stream and last != DONE:  # its readers have been told why
+    if not is_whole:  # its readers have been told why
         await _forget(asked, run, row)
         return
     run.end()
@@ -158,15 +161,14 @@ async def _compute(asked: Asked, run: Run, row: IdempotentAnswer) -> None:
         logger.warning("an answer under an idempotency key was given up before it was complete")
 
 
-async def _relayed(asked: Asked, run: Run) -> tuple[Head, bytes]:
-    """Compute, and send everything on; the last part tells whether it is whole."""
-    last = b""
+async def _relayed(asked: Asked, run: Run) -> tuple[Head, bool]:
+    """Compute, and send everything on, and whether that is the whole answer."""
     response = await asked.compute()
     head = Head.of(response)
     async with aclosing(parts_of(response)) as parts:
-        async for last in parts:
-            run.send(head, last)
-    return head, last
+        async for part in parts:
+            run.send(head, part)
+    return head, not isinstance(response, EventStream) or response.is_whole
 
 
 async def _forget(asked: Asked, run: Run, row: IdempotentAnswer) -> None:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, ClassVar
 
-from django.conf import settings
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from accounts.sizes import check_prompt_length
 from inference.runtime import SamplingParams
 
 from .messages import Message, check_sendable
@@ -142,7 +142,7 @@ class ChatCompletionRequest(GenerationRequest):
         """The prompt's fields of the engine's request."""
         check_sendable(self.chat_template_kwargs, "chat_template_kwargs")
         messages = [m.plain(f"messages[{index}]") for index, m in enumerate(self.messages)]
-        check_length(sum(len(message["content"] or "") for message in messages), "messages")
+        check_prompt_length(sum(len(message["content"] or "") for message in messages), "messages")
         return {"messages": messages, "template_options": self.chat_template_kwargs}
 
 
@@ -157,24 +157,12 @@ class CompletionRequest(GenerationRequest):
         if not prompt:
             raise ApiError("prompt: it is empty", param="prompt")
         if len(prompt) > MAX_PROMPTS:
-            raise ApiError(f"prompt: {len(prompt)} prompts are too many", param="prompt")
+            raise ApiError(
+                f"prompt: {len(prompt)} prompts are more than {MAX_PROMPTS}", param="prompt"
+            )
         for one in prompt:
-            check_length(len(one), "prompt")
+            check_prompt_length(len(one), "prompt")
         return [{"text" if isinstance(one, str) else "tokens": one} for one in prompt]
-
-
-def check_length(length: int, param: str, default: int | None = None) -> None:
-    """Refuse a prompt of more characters than the server's limit, or that default.
-
-    Raises:
-        ApiError: naming the limit.
-    """
-    most = settings.CONFIG.limits.max_prompt_length or default
-    if most is not None and length > most:
-        raise ApiError(
-            f"{param}: its length, {length}, is more than limits.max_prompt_length, {most}",
-            param=param,
-        )
 
 
 def _by_token(logit_bias: dict[str, float]) -> dict[int, float]:

@@ -22,13 +22,16 @@ MAX_DAYS = 366
 
 
 class UsageView(Endpoint):
-    """`GET /v1/usage?days=30`: by day (UTC) and model; of the key that asks, and no other."""
+    """`GET /v1/usage?days=30`: by day (UTC) and model; of the key that asks, and no other.
+
+    The keys that it was rotated from are the same key.
+    """
 
     endpoint = "usage"
 
     def get(self, request: Request) -> Response:
         asker, days = caller(request), _days(request)
-        rows = [*_by_day(_records(asker), days)]
+        rows = [*_by_day(UsageRecord.objects.of_subject(asker.subject), days)]
         return Response(
             {
                 "object": "usage",
@@ -52,16 +55,10 @@ def _days(request: Request) -> int:
     return int(text)
 
 
-def _records(asker: Caller) -> Any:
-    records = UsageRecord.objects.order_by()
-    if asker.key:
-        return records.filter(key=asker.key)
-    return records.filter(user=asker.user) if asker.user else records.filter(owner=asker.name)
-
-
 def _by_day(records: Any, days: int) -> Any:
     return (
         records.filter(at__gte=reports.start_of(days))
+        .order_by()
         .annotate(date=TruncDate("at"))
         .values("date", "model")
         .annotate(

@@ -8,15 +8,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
-from inference import metrics, runtime
+from inference import admission, metrics, runtime
 from inference.models import LanguageModel
+from inference.recording import CHAT, COMPLETIONS, Recorder
 
 from .answers import ChatAnswer, TextAnswer
 from .body import checked
+from .context import CONTEXT, context_of
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
-from .idempotency import idempotent
-from .recording import CHAT, COMPLETIONS, Recorder
+from .idempotency import OPENAIS, idempotent
 from .refusals import NoSuchPath, UnsupportedParameter
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
@@ -58,13 +59,15 @@ async def chat_completion(
     view: LimitedEndpoint, request: Request, recorder: Recorder
 ) -> HttpResponseBase:
     body = checked(ChatCompletionRequest, request.data)
-    return await answered(view, request, body, [body.prompt()], ChatAnswer, recorder)
+    response = await answered(view, request, body, [body.prompt()], ChatAnswer, recorder)
+    response[CONTEXT] = context_of(view.answers[0], len(body.messages))
+    return response
 
 
 class ChatCompletionsView(LimitedEndpoint):
     endpoint = "chat"
 
-    @idempotent
+    @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(CHAT) as recorder:
             return await chat_completion(self, request, recorder)
@@ -73,7 +76,7 @@ class ChatCompletionsView(LimitedEndpoint):
 class CompletionsView(LimitedEndpoint):
     endpoint = "completions"
 
-    @idempotent
+    @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(CompletionRequest, request.data)
@@ -96,8 +99,7 @@ class ModelView(Endpoint):
 
     async def get(self, request: Request, name: str) -> Response:
         metrics.MODEL_INFOS.inc()
-        row = await runtime.find_model(name)
-        caller(request).policy.check_model(row.slug)
+        row = await admission.allowed_model(caller(request), name)
         return Response(model_object(row, runtime.status()))
 
 

@@ -18,7 +18,8 @@ from .errors import (
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
 from .pool import EnginePool, PoolLimits
-from .request import FinishReason
+from .progress import Progress
+from .request import ContextPolicy, FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
 from .stream import Admit, Outcome, Piece, TokenStream
@@ -27,6 +28,7 @@ from .wire import Finish
 __all__ = [
     "Admit",
     "BackendUnusable",
+    "ContextPolicy",
     "DecodeFailed",
     "EngineConfig",
     "EngineError",
@@ -46,6 +48,7 @@ __all__ = [
     "Outcome",
     "Piece",
     "PoolLimits",
+    "Progress",
     "PromptTooLong",
     "QueueFull",
     "SamplingParams",

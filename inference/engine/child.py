@@ -23,6 +23,7 @@ from .request import Request
 from .wire import (
     Cancel,
     Channel,
+    Count,
     Failure,
     FromEngine,
     Go,
@@ -73,20 +74,27 @@ class WireHandler(logging.Handler):
 
 
 class Desk(threading.Thread):
-    """Renders and tokenizes prompts, one after the other."""
+    """Renders, tokenizes and counts, one after the other."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(name="desk", daemon=True)
         self._engine = engine
-        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Request | Count] = queue.SimpleQueue()
 
     def submit(self, request: Request) -> None:
         if self._engine.intake.reserve(request):
-            self._requests.put(request)
+            self._work.put(request)
+
+    def count(self, asked: Count) -> None:
+        self._work.put(asked)
 
     def run(self) -> None:
         while True:
-            self._engine.intake.prepare(self._requests.get())
+            match self._work.get():
+                case Request() as request:
+                    self._engine.intake.prepare(request)
+                case Count() as asked:
+                    self._engine.intake.count(asked)
 
 
 class Inbox(threading.Thread):
@@ -115,6 +123,8 @@ class Inbox(threading.Thread):
                         self.engine.intake.release(id, max_tokens)
                     case Cancel(id) if self.engine:
                         self.engine.cancel(id)
+                    case Count() if self.engine:
+                        self._desk.count(message)
                     case Stop() if self.engine:
                         self.engine.stop()
                     case Stop():

@@ -9,6 +9,8 @@ from .backend import Backend
 from .errors import EngineError, EngineStopped
 from .intake import OUR_FAULT, Intake
 from .kvcache import KvCache
+from .pace import Pace
+from .reporter import Reporter
 from .request import FinishReason, Request, Sequence
 from .scheduler import Scheduler, Work
 from .stats import Load
@@ -41,6 +43,8 @@ class Engine:
             batch_tokens=info.batch_tokens,
             prefill_chunk_tokens=info.prefill_chunk_tokens,
         )
+        self._pace = Pace()
+        self._reporter = Reporter(self.scheduler, self._pace)
         self._send = send
         self._clock = clock
         self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
@@ -86,6 +90,7 @@ class Engine:
     def step(self) -> None:
         """Compute one batch and send out what it brought."""
         works = self._plan()
+        self._report()  # before the step, which may take long
         if works:
             self._settle(works, self.backend.forward(works))
         if works or self._finished:
@@ -97,6 +102,7 @@ class Engine:
                 case Sequence() as sequence:
                     self._sequences[sequence.id] = sequence
                     self.scheduler.add(sequence)
+                    self._reporter.hurry()
                 case int(id):
                     self._cancel(id)
                 case None:
@@ -108,7 +114,12 @@ class Engine:
             self.backend.forget(slot)
         for sequence in self.scheduler.admit(self._clock()):
             self.backend.begin(sequence)
+            self._reporter.hurry()
         return self.scheduler.plan()
+
+    def _report(self) -> None:
+        if progress := self._reporter.report(self._clock()):
+            self._send(Step([], [], progress=progress))
 
     def _settle(self, works: list[Work], tokens: list[int]) -> None:
         now = self._clock()
@@ -146,8 +157,11 @@ class Engine:
 
     def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
         self._release(sequence)
-        timings = sequence.timings(self._clock())
-        self._finished.append(Finish(sequence.id, reason, sequence.usage(), timings))
+        now = self._clock()
+        if sequence.admitted_at is not None:
+            self._pace.note(sequence.age(now))
+        finish = Finish(sequence.id, reason, sequence.usage(), sequence.timings(now))
+        self._finished.append(finish)
 
     def _fail_running(self, error: EngineError) -> None:
         """After a failed step nothing in the KV cache is to be trusted."""

@@ -4,17 +4,18 @@ import asyncio
 import contextvars
 import logging
 import os
-import re
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from .config import EngineConfig, EngineInfo
+from .counts import Counts
+from .environment import without_secrets
 from .errors import (
     EngineError,
     EngineRestarting,
@@ -29,6 +30,8 @@ from .wire import (
     HEADER,
     Accepted,
     Cancel,
+    Count,
+    Counted,
     Failure,
     FromEngine,
     Go,
@@ -48,12 +51,6 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]  # where `inference` can be imported from
 STOP_SECONDS = 10.0  # for an engine to free its model before it is killed
-
-# What an engine does not inherit, as its native code reads files that strangers made: our
-# own variables, those whose name speaks of a secret, and addresses with a password in them.
-OURS = re.compile(r"LLMSITE_|(DATABASE|REDIS)_URL\Z")
-SECRET = re.compile(r"key|secret|token|passw|credential", re.IGNORECASE)
-WITH_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@")
 
 _ids = count(1)
 
@@ -80,6 +77,7 @@ class EngineHost:
         self._on_exit = on_exit
         self._on_progress = on_progress
         self._mailboxes: dict[int, Mailbox] = {}
+        self._counts = Counts()
         self._heard_at = time.monotonic()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -137,7 +135,7 @@ class EngineHost:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     cwd=ROOT,
-                    env=_without_secrets(os.environ),
+                    env=without_secrets(os.environ),
                 )
             except (OSError, asyncio.CancelledError):
                 self._writer.close()
@@ -168,7 +166,7 @@ class EngineHost:
         if not self.is_open:
             raise EngineStopped(f"{self.config.model_id} is being unloaded.")
         request = Request(id=next(_ids), is_held=admit is not None, **fields)
-        frame = _frame(request)
+        frame = _frame(Submit(request), request.prompt_param)
         if not self.is_busy:
             self._heard_at = time.monotonic()
         mailbox = self._mailboxes[request.id] = Mailbox(on_end, on_gap)
@@ -181,7 +179,9 @@ class EngineHost:
             raise
         if admit:
             await self._admit(admit, accepted, mailbox)
-        return TokenStream(mailbox, accepted.prompt_tokens, lambda: self._cancel(request.id))
+        return TokenStream(
+            mailbox, accepted, self.info.context_length, lambda: self._cancel(request.id)
+        )
 
     async def _admit(self, admit: Admit, accepted: Accepted, mailbox: Mailbox) -> None:
         try:
@@ -203,6 +203,22 @@ class EngineHost:
         if not self._mailboxes:
             self.idle_since = time.monotonic()
             self._is_idle.set()
+
+    async def count(self, **fields: Any) -> list[int]:
+        """How many tokens texts or messages have; the fields are those of `Count`.
+
+        Nobody is busy for that: the engine may be stopped meanwhile.
+
+        Raises:
+            EngineError: they cannot be counted, or not any more.
+        """
+        if not self.is_open:
+            raise EngineStopped(f"{self.config.model_id} is being unloaded.")
+        asked = Count(next(_ids), **fields)
+        frame = _frame(asked, "texts" if asked.messages is None else "messages")
+        with self._counts.waiting(asked.id) as counted:
+            self._writer.write(frame)
+            return await counted
 
     # The end
 
@@ -270,6 +286,7 @@ class EngineHost:
             self._ready.exception()  # whoever started it may have given up
         for id in list(self._mailboxes):
             self._close(id, self._death(status))
+        self._counts.fail_all(lambda: self._death(status))
         if not self.is_stopping:
             logger.error("engine died", extra={"model": self.config.model_id, "status": status})
         self._on_exit(self)
@@ -291,8 +308,12 @@ class EngineHost:
                     mailbox.accept(message)
             case Failure(id=0):
                 self._ready.set_exception(message.error())
+            case Failure(id) if id in self._counts:
+                self._counts.fail(id, message.error())
             case Failure(id):
                 self._close(id, message.error())
+            case Counted(id, tokens):
+                self._counts.answer(id, tokens)
             case Loading(progress):
                 self._on_progress(progress)
             case Ready(info):
@@ -311,29 +332,31 @@ class EngineHost:
         for delta in step.deltas:
             if mailbox := self._mailboxes.get(delta.id):
                 mailbox.put(delta.text, delta.tokens, now)
+        for id, progress in (step.progress or {}).items():
+            if mailbox := self._mailboxes.get(id):
+                mailbox.put_progress(progress)
         self.has_answered = self.has_answered or bool(step.finished)
         for finish in step.finished:
             self._close(finish.id, finish)
 
 
-def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in environment.items()
-        if not (OURS.match(name) or SECRET.search(name) or WITH_PASSWORD.search(value))
-    }
-
-
-def _frame(request: Request) -> bytes:
-    """The request for the wire.
+def _frame(message: Submit | Count, param: str) -> bytes:
+    """The message for the wire.
 
     Raises:
         InvalidParameter: it holds what cannot travel: half a character, a huge number.
     """
     try:
-        return encode(Submit(request))
+        return encode(message)
     except RecursionError:
-        raise InvalidParameter(request.prompt_param, "[[…]]", "is nested too deeply") from None
+        raise InvalidParameter(param, "[[…]]", "is nested too deeply") from None
     except (ValueError, OverflowError) as error:
-        prompt = request.text or request.tokens or request.messages
-        raise InvalidParameter(request.prompt_param, prompt, f"cannot be used: {error}") from error
+        asked = message.request if isinstance(message, Submit) else message
+        raise InvalidParameter(param, _prompt(asked), f"cannot be used: {error}") from error
+
+
+def _prompt(asked: Request | Count) -> object:
+    """What is asked about, to be shown in an error."""
+    if isinstance(asked, Request):
+        return asked.text or asked.tokens or asked.messages
+    return asked.texts or asked.messages

@@ -3,13 +3,17 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from .backend import Backend
-from .errors import EngineError, EngineStopped, InvalidParameter, PromptTooLong, QueueFull
+from .errors import EngineError, EngineStopped, QueueFull
+from .prompt import PromptMaker
 from .request import FinishReason, Request, Sequence
 from .stats import Timings, Usage
 from .text import TextStream
-from .wire import Accepted, Failure, Finish, FromEngine, Step
+from .wire import Accepted, Count, Counted, Failure, Finish, FromEngine, Step
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ class Intake:
         clock: Callable[[], float],
     ) -> None:
         self._backend = backend
+        self._prompts = PromptMaker(backend)
         self._send = send
         self._deliver = deliver
         self._clock = clock
@@ -61,16 +66,15 @@ class Intake:
         if self._is_withdrawn(request):
             self._settle(request, None)
             return
-        made: Sequence | EngineError
-        try:
-            with self._using_backend:
-                made = self._sequence(request)
-        except EngineError as error:
-            made = error
-        except Exception:
-            logger.exception("a request failed", extra={"request_id": request.request_id})
-            made = EngineError(OUR_FAULT)
-        self._settle(request, made)
+        self._settle(request, self._tried(lambda: self._made(request), request.request_id))
+
+    def count(self, asked: Count) -> None:
+        """Answer with a Counted or a Failure."""
+        counts = self._tried(lambda: self._prompts.count(asked))
+        if isinstance(counts, EngineError):
+            self._send(Failure.of(counts, asked.id))
+        else:
+            self._send(Counted(asked.id, counts))
 
     def withdraw(self, id: int) -> bool:
         """Take back a request that is not a sequence yet; False if it is, or has finished."""
@@ -105,18 +109,16 @@ class Intake:
         with self._lock:
             return request.id in self._withdrawn
 
-    def _settle(self, request: Request, made: Sequence | EngineError | None) -> None:
+    def _settle(
+        self, request: Request, made: tuple[Sequence, list[int]] | EngineError | None
+    ) -> None:
         # In one go: a cancel comes before the sequence has been delivered, or after.
         with self._lock:
             self._preparing.discard(request.id)
             is_withdrawn = request.id in self._withdrawn
             self._withdrawn.discard(request.id)
-            if isinstance(made, Sequence) and not is_withdrawn:
-                self._send(Accepted(request.id, len(made.prompt_tokens), made.max_tokens))
-                if request.is_held:
-                    self._held[request.id] = made
-                else:
-                    self._deliver(made)
+            if isinstance(made, tuple) and not is_withdrawn:
+                self._accept(*made)
                 return
         self._seats.release()
         if isinstance(made, EngineError):
@@ -125,45 +127,40 @@ class Intake:
             self._send(Accepted(request.id, 0, 0))
             self._send(_withdrawn(request.id, 0))
 
-    def _sequence(self, request: Request) -> Sequence:
-        if self._is_closed:
-            raise EngineStopped("The model is being unloaded.")
-        prompt, context = self._prompt(request), self._backend.info.context_length
-        if len(prompt) >= context:
-            raise PromptTooLong(len(prompt), context, request.prompt_param)
+    def _accept(self, sequence: Sequence, dropped: list[int]) -> None:
+        id, prompt_tokens = sequence.id, len(sequence.prompt_tokens)
+        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, dropped))
+        if sequence.request.is_held:
+            self._held[id] = sequence
+        else:
+            self._deliver(sequence)
+
+    def _made(self, request: Request) -> tuple[Sequence, list[int]]:
+        """The sequence, and the messages that had to be left out."""
+        prompt = self._prompts.make(request)
+        room = self._backend.info.context_length - len(prompt.tokens)
         params = request.params
-        room = context - len(prompt)
-        return Sequence(
+        sequence = Sequence(
             request=request,
-            prompt_tokens=prompt,
+            prompt_tokens=prompt.tokens,
             max_tokens=min(params.max_tokens or room, room),
             text=TextStream(params.stop),
             submitted_at=self._clock(),
         )
+        return sequence, prompt.dropped
 
-    def _prompt(self, request: Request) -> list[int]:
-        if request.tokens is not None:
-            prompt = request.tokens
-            for token in prompt:
-                if not self._backend.has_token(token):
-                    raise InvalidParameter("prompt", token, "is not a token of this model")
-        else:
-            prompt = self._tokenized(request)
-        if all(map(self._backend.is_special, prompt)):
-            shown = request.text if request.tokens is None else prompt
-            raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
-        return prompt
-
-    def _tokenized(self, request: Request) -> list[int]:
-        """What is far too long is refused at once: others wait while a prompt is tokenized."""
-        text = request.text or ""
-        if request.messages is not None:
-            text = self._backend.render(request.messages, request.template_options)
-        context = self._backend.info.context_length
-        at_least = len(text) // self._backend.max_token_length
-        if at_least > context:
-            raise PromptTooLong(at_least, context, request.prompt_param)
-        return self._backend.tokenize(text)
+    def _tried(self, work: Callable[[], T], request_id: str = "") -> T | EngineError:
+        """What the work with the backend made, or why it made nothing."""
+        try:
+            with self._using_backend:
+                if self._is_closed:
+                    raise EngineStopped("The model is being unloaded.")
+                return work()
+        except EngineError as error:
+            return error
+        except Exception:
+            logger.exception("a request failed", extra={"request_id": request_id})
+            return EngineError(OUR_FAULT)
 
     def _queue_full(self) -> QueueFull:
         waiting = self._backend.config.max_waiting

@@ -78,6 +78,22 @@ class EnginePool:
                 self._models[spec.id].last_used = time.monotonic()
                 return await host.submit(on_end, on_gap, admit, **fields)
 
+    async def count(self, spec: ModelSpec, *, load: bool, **fields: Any) -> list[int] | None:
+        """How many tokens something has (see `EngineHost.count`).
+
+        None if the model is not in memory and must not be loaded for it.
+
+        Raises:
+            EngineError: it cannot be counted, or the model not be loaded.
+        """
+        model = self._models.get(spec.id)
+        if not load and (model is None or not model.is_serving(spec)):
+            return None
+        while True:
+            host = await self.load(spec)
+            if host.is_open:  # as in `submit`
+                return await host.count(**fields)
+
     async def load(self, spec: ModelSpec) -> EngineHost:
         """The model's engine; all who ask while it loads wait for the same load.
 
@@ -93,6 +109,7 @@ class EnginePool:
             return model.host
         if model.loading is None:
             self._refuse_while_backing_off(model, spec)
+            model.progress = 0.0
             model.loading = self._background(self._load(model, spec))
         if model.num_loading_for >= spec.config.max_waiting + spec.config.max_sequences:
             raise QueueFull(
@@ -163,7 +180,7 @@ class EnginePool:
                     return model.host  # it was to leave, and has stayed
                 await self._retire(model)
                 model.become(spec)
-                model.progress, model.is_leaving = 0.0, False
+                model.is_leaving = False
                 try:
                     async with asyncio.timeout(self.limits.load_timeout):
                         await self._make_room(model)

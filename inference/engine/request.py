@@ -17,6 +17,14 @@ class FinishReason(StrEnum):
     CANCELLED = "cancelled"
 
 
+class ContextPolicy(StrEnum):
+    """What becomes of messages that leave no room for an answer; `turns` says how."""
+
+    ERROR = "error"
+    DROP_OLDEST = "drop_oldest"
+    MIDDLE_OUT = "middle_out"
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked. Exactly one of `text`, `tokens` and `messages` is given.
 
@@ -24,8 +32,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         id: unique among the requests of one engine process.
         request_id: names the request in every log line, from the edge on.
         template_options: passed to the chat template beside the messages.
+        prefix: what the answer to messages begins with; the model writes on from there.
+        context_policy: what becomes of messages that do not fit.
         priority: who waits enters by it, 0 first.
         is_held: accepted, but computed only once a Go has come.
+        with_progress: whoever asks wants to be told how far it is while there is no text.
     """
 
     id: int
@@ -34,9 +45,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tokens: list[int] | None = None
     messages: list[dict[str, Any]] | None = None
     template_options: dict[str, Any] = {}
+    prefix: str = ""
     params: SamplingParams = SamplingParams()
+    context_policy: ContextPolicy = ContextPolicy.ERROR
     priority: int = 1
     is_held: bool = False
+    with_progress: bool = False
 
     @property
     def prompt_param(self) -> str:
@@ -101,6 +115,10 @@ class Sequence:
             return self.output_tokens[start : start + limit]
         head = prompt[start : start + limit]
         return head + self.output_tokens[: limit - len(head)]
+
+    def age(self, now: float) -> float:
+        """Seconds since it first entered."""
+        return 0.0 if self.admitted_at is None else now - self.admitted_at
 
     def usage(self) -> Usage:
         return Usage(len(self.prompt_tokens), len(self.output_tokens))

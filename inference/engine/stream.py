@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from .errors import EngineError
+from .progress import Progress
 from .wire import Accepted, Finish
 
 logger = logging.getLogger(__name__)
@@ -15,11 +16,13 @@ logger = logging.getLogger(__name__)
 class Piece(NamedTuple):
     """Text that has become ready, and the number of tokens that made it.
 
-    Neither text nor tokens: nothing has happened for HEARTBEAT_SECONDS.
+    Neither text nor tokens: nothing has happened for HEARTBEAT_SECONDS; or, with
+    `progress`, which comes only to requests that ask for it, that has.
     """
 
     text: str
     tokens: int
+    progress: Progress | None = None
 
 
 Outcome = Finish | EngineError
@@ -49,6 +52,8 @@ class Mailbox:
         self._text: list[str] = []
         self._tokens = 0
         self.num_tokens = 0  # all that ever came
+        self.progress: Progress | None = None  # until there is text
+        self._has_news = False  # nobody has taken that yet
         self._changed = asyncio.Event()
 
     def accept(self, accepted: Accepted) -> None:
@@ -67,6 +72,11 @@ class Mailbox:
         self._text.append(text)
         self._tokens += tokens
         self.num_tokens += tokens
+        self.progress, self._has_news = None, False
+        self._changed.set()
+
+    def put_progress(self, progress: Progress) -> None:
+        self.progress, self._has_news = progress, True
         self._changed.set()
 
     def close(self, outcome: Outcome) -> None:
@@ -88,12 +98,12 @@ class Mailbox:
             logger.exception("an observer failed")
 
     async def take(self) -> Piece | None:
-        """All that waits, or a heartbeat; None at the end.
+        """All that waits, text first, or a heartbeat; None at the end.
 
         Raises:
             EngineError: the request failed. What came before it was taken.
         """
-        while not self._text and self.outcome is None:
+        while not self._text and not self._has_news and self.outcome is None:
             self._changed.clear()
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
@@ -104,6 +114,9 @@ class Mailbox:
             piece = Piece("".join(self._text), self._tokens)
             self._text, self._tokens = [], 0
             return piece
+        if self.outcome is None:
+            self._has_news = False
+            return Piece("", 0, self.progress)
         if isinstance(self.outcome, EngineError):
             raise self.outcome
         return None
@@ -116,8 +129,16 @@ class TokenStream:
     reads is not computed.
     """
 
-    def __init__(self, mailbox: Mailbox, prompt_tokens: int, cancel: Callable[[], None]) -> None:
-        self.prompt_tokens = prompt_tokens
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        accepted: Accepted,
+        context_length: int,
+        cancel: Callable[[], None],
+    ) -> None:
+        self.prompt_tokens = accepted.prompt_tokens
+        self.dropped = accepted.dropped  # indices of messages that are not in the prompt
+        self.context_length = context_length  # tokens that prompt and answer may have
         self._mailbox = mailbox
         self._cancel = cancel
         self._loop = asyncio.get_running_loop()
@@ -126,6 +147,11 @@ class TokenStream:
         """Tells how many tokens of the answer have come, and does not keep the stream."""
         mailbox = self._mailbox
         return lambda: mailbox.num_tokens
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it is, if it asked for that; None while it writes."""
+        return self._mailbox.progress
 
     @property
     def finish(self) -> Finish:

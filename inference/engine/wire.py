@@ -7,11 +7,13 @@ import logging
 import socket
 import struct
 import threading
+from typing import Any
 
 import msgspec
 
 from .config import EngineConfig, EngineInfo
 from .errors import EngineError, restore_error
+from .progress import Progress
 from .request import FinishReason, Request
 from .stats import Load, Timings, Usage
 
@@ -46,6 +48,15 @@ class Go(Message, frozen=True):
 
 class Cancel(Message, frozen=True):
     id: int
+
+
+class Count(Message, frozen=True):
+    """Say how many tokens each of the texts has, or the prompt that messages make."""
+
+    id: int
+    texts: list[str] = []
+    messages: list[dict[str, Any]] | None = None
+    template_options: dict[str, Any] = {}
 
 
 class Stop(Message, frozen=True):
@@ -85,12 +96,21 @@ class Failure(Message, frozen=True):
 class Accepted(Message, frozen=True):
     """The request waits or runs: from here on it ends with a Finish or a Failure.
 
-    `max_tokens` of an answer are asked for, or fit into the context.
+    `max_tokens` of an answer are asked for, or fit into the context. The messages whose
+    indices are `dropped` are not in the prompt.
     """
 
     id: int
     prompt_tokens: int
     max_tokens: int
+    dropped: list[int] = []
+
+
+class Counted(Message, frozen=True):
+    """One number for each text, or one for the messages."""
+
+    id: int
+    tokens: list[int]
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
@@ -109,11 +129,15 @@ class Finish(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Step(Message, frozen=True):
-    """What one step brought for all sequences together; no `load` says that it is unchanged."""
+    """What one step brought for all sequences together; no `load` says that it is unchanged.
+
+    `progress` is by request id, of those where it has changed.
+    """
 
     deltas: list[Delta]
     finished: list[Finish]
     load: Load | None = None
+    progress: dict[int, Progress] | None = None
 
 
 class LogLine(Message, frozen=True):
@@ -125,8 +149,8 @@ class LogLine(Message, frozen=True):
     request_id: str = ""
 
 
-ToEngine = Start | Submit | Go | Cancel | Stop
-FromEngine = Loading | Ready | Failure | Accepted | Step | LogLine
+ToEngine = Start | Submit | Go | Cancel | Count | Stop
+FromEngine = Loading | Ready | Failure | Accepted | Counted | Step | LogLine
 
 _encoder = msgspec.msgpack.Encoder()
 _to_engine = msgspec.msgpack.Decoder(ToEngine)

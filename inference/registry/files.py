@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
+from django.db import transaction
 
 from inference.gguf_file import BadModelFile, GgufInfo, inspect, parts, sha256_of
 from inference.models import LanguageModel
@@ -28,12 +28,21 @@ def fetch_model(row: LanguageModel, on_progress: Progress) -> None:
     file = fetch(uri, settings.MODELS_DIR, sha256=row.sha256, on_progress=on_progress)
     columns = _columns(file, inspect(file.path))
     columns["licence"] = columns["licence"] or row.licence
-    columns["updated_at"] = timezone.now()
-    # The row may have been given another source, or deleted, while the file came.
-    if not LanguageModel.objects.filter(pk=row.pk, source=row.source).update(**columns):
+    _fill(row, columns)
+
+
+@transaction.atomic
+def _fill(row: LanguageModel, columns: dict[str, Any]) -> None:
+    """Write these columns and no other: the row may have been changed while the file came."""
+    rows = LanguageModel.objects.select_for_update()
+    stored = rows.filter(pk=row.pk, source=row.source).first()
+    if stored is None:
         raise SourceChanged(f"{row.slug} has another source now; what came was the old one's")
     for column, value in columns.items():
+        setattr(stored, column, value)
         setattr(row, column, value)
+    stored.save(update_fields=[*columns, "updated_at"])  # and not update(): the audit log sees it
+    row.updated_at = stored.updated_at
 
 
 def verify(row: LanguageModel) -> None:

@@ -1,6 +1,7 @@
 """Policies in the administration: edited where their subject is, listed with their quotas."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
@@ -133,6 +134,18 @@ def test_the_list_says_where_quotas_stand(admin, alice):
     assert "user alice" in html
     assert "3.5k of 50k" in html
     assert "0 of 4" in html
+
+
+def test_a_key_and_its_successor_share_counts_and_each_has_its_own_limits(admin, alice):
+    key, _ = ApiKey.objects.issue(alice, "laptop")
+    Policy.objects.create(key=key, tokens_per_day=50_000)
+    asked(alice, key=key, prompt_tokens=3000, completion_tokens=500)
+    new, _ = key.rotate(timedelta(days=1))
+    Policy.objects.filter(key=new).update(tokens_per_day=20_000)
+    html = text_of(admin.get(LIST))
+
+    assert "3.5k of 50k" in html
+    assert "3.5k of 20k" in html
 
 
 def test_the_list_tells_what_is_used_from_what_is_held(admin, alice):

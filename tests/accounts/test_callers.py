@@ -63,7 +63,7 @@ def test_a_key_lets_its_person_in(laptop, alice):
     caller = caller_of_key(text, NOON)
     assert (caller.user, caller.key) == (alice, key)
     assert (caller.owner, caller.name) == (f"user:{alice.pk}", "alice")
-    assert (str(caller), caller.pk, caller.subject) == (caller.owner, caller.owner, f"key:{key.pk}")
+    assert (str(caller), caller.pk, caller.subject) == (caller.owner, caller.owner, key.subject)
     assert caller.key_label == f"laptop ({key.shown})"
     assert caller.is_authenticated
     assert not caller.is_anonymous

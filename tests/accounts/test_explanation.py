@@ -22,7 +22,7 @@ ASKED = Question("chat", "qwen", "10.0.0.1", prompt_tokens=10, max_tokens=1)
 
 @pytest.fixture(autouse=True)
 def site(settings, monkeypatch):
-    configured(settings)
+    configured(settings, limits={"default_rate_limit_per_minute": 0})
     monkeypatch.setattr(timezone, "now", lambda: NOON)
 
 
@@ -115,7 +115,7 @@ def test_an_inactive_account_is_named(key):
         ("allowed_addresses", ["192.0.2.0/24"], "The address 10.0.0.1 may not use this service"),
         ("allowed_endpoints", ["models"], "The endpoint 'chat' is not allowed"),
         ("allowed_models", ["llama*"], "The model 'qwen' is not allowed"),
-        ("max_prompt_tokens", 9, "prompt: its number of tokens is 10, and 9 is the most"),
+        ("max_prompt_tokens", 9, "messages: its number of tokens is 10, and 9 is the most"),
     ],
 )
 @pytest.mark.parametrize("kind", ["key", "user", "group"])

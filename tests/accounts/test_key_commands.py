@@ -21,7 +21,7 @@ KEY = re.compile(r"sk-[A-Za-z0-9]{8}-[A-Za-z0-9]{40}")
 
 @pytest.fixture(autouse=True)
 def site(settings, db):
-    configured(settings)
+    configured(settings, limits={"default_rate_limit_per_minute": 0})
 
 
 @pytest.fixture
@@ -205,9 +205,12 @@ def test_a_model_may_be_named_by_its_alias(laptop, qwen):
     [
         (["--model", "other"], "There is no model 'other' (manage.py list_models)."),
         (["--endpoint", "images"], "argument --endpoint: invalid choice: 'images'"),
-        (["--prompt-tokens", "many"], "--prompt-tokens: 'many' is not a number of tokens"),
-        (["--prompt-tokens", "-1"], "--prompt-tokens: '-1' is not a number of tokens"),
-        (["--max-tokens", "-1"], "--max-tokens: '-1' is not a number of tokens"),
+        (["--prompt-tokens", "many"], "--prompt-tokens: 'many' is not a number"),
+        (["--prompt-tokens", "-1"], "--prompt-tokens: '-1' is not a number"),
+        (["--max-tokens", "-1"], "--max-tokens: '-1' is not a number"),
+        (["--messages", "two"], "--messages: 'two' is not a number"),
+        (["--prompt-characters", "1.5"], "--prompt-characters: '1.5' is not a number"),
+        (["--body-kb", "1k"], "--body-kb: '1k' is not a number"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused(laptop, arguments, problem):

@@ -1,6 +1,7 @@
 """Who may see which page, and what all pages have in common."""
 
 import re
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -20,7 +21,7 @@ OPEN = {
     *("socialaccount_login_cancelled", "socialaccount_login_error", "socialaccount_signup"),
 }
 PATTERNS = [*accounts.pages.urls.urlpatterns, *chat.urls.urlpatterns]
-ARGUMENTS = {"pk": 1, "provider_id": "acme", "uidb36": "1", "key": "abc"}
+ARGUMENTS = {"uid": UUID(int=1), "pk": 1, "provider_id": "acme", "uidb36": "1", "key": "abc"}
 CLOSED = sorted(
     reverse(one.name, kwargs={name: ARGUMENTS[name] for name in one.pattern.converters})
     for one in PATTERNS

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from accounts import accounting
 from accounts.accounting import Spent
 from accounts.errors import Exceeds, LimitReached, QuotaExhausted
+from accounts.ledger import Ledger, PostgresLedger
 from accounts.models import Lease, QuotaWindow, UsageRecord, User
 from accounts.quota.base import Demand, used_before
 from accounts.quota.windows import Period, Quota
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NOON = datetime(2026, 5, 31, 12, 0, 30, tzinfo=UTC)
 NUM_CLIENTS = 64
+KEY = f"key:{uuid.UUID(int=1).hex}"
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +36,11 @@ def fresh_process(monkeypatch):
     monkeypatch.setattr(accounting, "_last", accounting._Last())
 
 
-def tokens(limit, period=Period.DAY, subject="key:1", level="key x"):
+def tokens(limit, period=Period.DAY, subject=KEY, level="key x"):
     return Quota(subject, period, limit, f"tokens_per_{period}", level)
 
 
-def running(limit, subject="key:1"):
+def running(limit, subject=KEY):
     return Quota(subject, Period.RUNNING, limit, "max_running", "key x")
 
 
@@ -337,13 +339,14 @@ def test_a_reservation_whose_answer_was_lost_is_freed(settings, redis_url, monke
 
 def test_what_is_just_being_admitted_is_not_swept(settings, redis_url, monkeypatch):
     settings.REDIS_URL = redis_url
-    write = accounting._write
+    write = Ledger.write
 
     def keep_meanwhile(*args):
         accounting.settle_leftovers(accounting.HOLDER)
         write(*args)
 
-    monkeypatch.setattr(accounting, "_write", keep_meanwhile)
+    for ledger in (Ledger, PostgresLedger):
+        monkeypatch.setattr(ledger, "write", keep_meanwhile)
     begin(tokens(100), least=50, most=50)
     assert state(accounting.quotas_store(), tokens(100)) == (0, 50)
 

@@ -36,6 +36,17 @@ def engine_options(settings):
     return change
 
 
+@pytest.fixture
+async def num_computed(api):
+    """How many requests an engine has answered since the test began."""
+    before = await api.metric("llmsite_requests_total")
+
+    async def num_computed():
+        return await api.metric("llmsite_requests_total") - before
+
+    return num_computed
+
+
 @pytest.fixture(autouse=True)
 def _database(transactional_db):
     """Whoever asks is looked up there."""

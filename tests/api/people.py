@@ -1,6 +1,7 @@
 """Somebody with a key, who asks."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -32,6 +33,11 @@ class Person:
 
     async def another_key(self) -> "Person":
         key, text = await sync_to_async(ApiKey.objects.issue)(self.user, "phone")
+        return Person(self.user, key, text, Api(text))
+
+    async def rotated(self) -> "Person":
+        """With the key that replaces this one; both work for a day."""
+        key, text = await sync_to_async(self.key.rotate)(timedelta(days=1))
         return Person(self.user, key, text, Api(text))
 
     async def rules(self, level: str = "key", **rules: Any) -> Policy:

@@ -1,6 +1,7 @@
 """Every URL of the project, asked by everybody who may not, and by some who may."""
 
 import re
+import uuid
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, UsageRecord, User
 from inference.models import LanguageModel
 from llmsite.asgi import application
 
@@ -232,6 +233,12 @@ def said(answers):
     return [body["error"] for body in bodies]
 
 
+def tells_of(answers, name):
+    """Which of them have the name in what they show; files that are streamed are not read."""
+    shown = {what: answer.content for what, answer in answers.items() if not answer.streaming}
+    return {what for what, content in shown.items() if name in content.decode()}
+
+
 class TestTheApi:
     def refusals(self, **asked):
         for table in (OPENAIS, OLDERS):
@@ -273,6 +280,15 @@ class TestTheApi:
         answers = walk(paths_of(OPENAIS, OLDERS), **bearer(alice.text))
         assert statuses(answers) == expected(OPENAIS, OLDERS)
 
+    def test_tells_a_foreign_key_nothing_of_what_is_somebodys(self, fake_row, alice, bob):
+        facts = {"owner": "alice", "user": alice.user, "key": alice.key}
+        now = timezone.now()
+        UsageRecord.objects.create(uid=uuid.uuid4(), at=now, model="alices-model", **facts)
+        alices, bobs = [walk(paths_of(OPENAIS, OLDERS), **bearer(who.text)) for who in (alice, bob)]
+        assert statuses(bobs) == expected(OPENAIS, OLDERS)
+        assert tells_of(alices, "alice") == {"GET /v1/usage"}
+        assert tells_of(bobs, "alice") == set()
+
     def test_shows_metrics_to_operators(self, alice):
         route = reads("/metrics")
         alice.user.is_staff = True
@@ -295,7 +311,7 @@ class TestWhatIsOpen:
     def test_and_nothing_else_is_below_them(self, path):
         assert Client().get(f"/static/{path}").status_code in (302, 404)
 
-    @pytest.mark.parametrize("headers", ["nobody", "revoked"], indirect=True)
+    @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
     def test_the_entrance_is_for_whoever_is_outside(self, headers):
         answers = statuses(walk([path for path, _ in ENTRANCE.values()], **headers))
         shown = {f"GET {path}": status for path, status in ENTRANCE.values()}
@@ -313,13 +329,18 @@ class TestPages:
     def paths(self, alice):
         return [path.format(key=alice.key.pk) for path in PAGES.values()]
 
-    @pytest.mark.parametrize("headers", ["nobody", "revoked"], indirect=True)
+    @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
     def test_send_strangers_to_sign_in(self, paths, headers):
         answers = walk(paths, **headers)
         assert not [what for what, answer in answers.items() if not is_sent_away(answer)]
 
-    def test_take_no_key(self, alice, paths):
-        answers = {**walk(paths, **bearer(alice.text)), **walk(paths, **{"x-api-key": alice.text})}
+    @pytest.mark.parametrize("whose", ["alice", "bob"])
+    @pytest.mark.parametrize(
+        ("name", "value"), [("authorization", "Bearer {}"), ("x-api-key", "{}")]
+    )
+    def test_take_no_key(self, alice, bob, paths, whose, name, value):
+        key = {"alice": alice, "bob": bob}[whose].text
+        answers = walk(paths, **{name: value.format(key)})
         assert not [what for what, answer in answers.items() if not is_sent_away(answer)]
 
     def test_of_an_account_that_is_not_active_are_closed_at_once(self, alice):
@@ -339,14 +360,25 @@ class TestPages:
         alice.key.refresh_from_db()
         assert (alice.key.state, alice.key.name) == ("active", "alice's laptop")
 
+    def test_tell_nothing_of_somebody_else(self, alice, bob, paths):
+        told = []
+        for who in (alice, bob):
+            browser = Client()
+            browser.force_login(who.user)
+            told.append(tells_of(walk(paths, browser), "alice"))
+        assert "GET /accounts/keys/" in told[0]
+        assert told[1] == set()
+
 
 class TestTheAdministration:
-    def test_sends_strangers_to_sign_in(self, db):
-        answers = walk(administration())
+    @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
+    def test_sends_strangers_to_sign_in(self, headers):
+        answers = walk(administration(), **headers)
         assert not [what for what, answer in answers.items() if not is_sent_away(answer)]
 
-    def test_takes_no_key_not_even_an_administrators(self, db):
-        boss = Person.make("boss", is_staff=True, is_superuser=True)
+    @pytest.mark.parametrize("is_staff", [False, True])
+    def test_takes_no_key_not_even_an_administrators(self, db, is_staff):
+        boss = Person.make("boss", is_staff=is_staff, is_superuser=is_staff)
         answers = walk(administration(), **bearer(boss.text))
         assert not [what for what, answer in answers.items() if not is_sent_away(answer)]
 
@@ -376,6 +408,7 @@ async def test_there_is_no_other_way_in():
 
 
 CHAT = {"model": "fake", "messages": [{"role": "user", "content": "a b"}]}
+GENERATING = ["/v1/chat/completions", "/v1/completions", "/chat/completions", "/completions"]
 
 
 async def usage(api: Api) -> dict[str, int]:
@@ -446,9 +479,8 @@ class TestIdempotencyKeys:
     async def close(self, leave_no_connection):
         pass
 
-    async def ask(self, who, **fields):
-        body = {**CHAT, **fields}
-        return await who.api.post("/v1/chat/completions", body, **{"idempotency-key": "k"})
+    async def ask(self, who, path="/v1/chat/completions", **fields):
+        return await who.api.post(path, {**CHAT, **fields}, **{"idempotency-key": "k"})
 
     async def test_of_alice_are_nothing_to_bob(self, fake_model, alice, bob):
         hers, his, other = (
@@ -459,6 +491,15 @@ class TestIdempotencyKeys:
         assert hers.json()["id"] != his.json()["id"]
         assert "idempotent-replayed" not in his
         assert other.status_code == 409  # his own first request, not hers
+
+    @pytest.mark.parametrize("path", GENERATING)
+    @pytest.mark.parametrize("dialect", ["model", "model-name"])
+    async def test_are_nothing_to_bob_on_any_path(self, fake_model, alice, bob, path, dialect):
+        body = {"prompt": "a b", dialect: "fake"}
+        hers, again, his = [await self.ask(who, path, **body) for who in (alice, alice, bob)]
+        assert [answer.status_code for answer in (hers, again, his)] == [200] * 3
+        replayed = ["idempotent-replayed" in answer for answer in (hers, again, his)]
+        assert replayed == [False, True, False]
 
     async def test_are_of_one_key_and_not_of_another_of_that_person(self, fake_model, alice):
         first, other = await self.ask(alice), await self.ask(await alice.another_key())

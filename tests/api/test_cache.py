@@ -22,6 +22,21 @@ async def test_requests_that_cannot_be_counted_are_refused(api, fake_model, conf
     assert int(response["Retry-After"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/completions", {"model": "fake", "prompt": "a"}),
+        ("/chat/completions", {"model-name": "fake", "prompt": "a"}),
+    ],
+)
+async def test_and_so_in_the_older_dialect(api, fake_model, configure, path, body):
+    configure(limits={"default_rate_limit_per_minute": 5})
+    response = await api.post(path, body)
+    assert response.status_code == 503
+    assert response.json() == {"error": "Requests cannot be counted now; try again later."}
+    assert int(response["Retry-After"]) > 0
+
+
 async def test_requests_that_need_no_count_are_answered(api, fake_model):
     assert (await api.chat()).status_code == 200
 

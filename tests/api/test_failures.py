@@ -3,8 +3,8 @@
 import pytest
 
 from inference import runtime
-from inference.api.errors import ENGINE_ERRORS, failure
 from inference.engine import EngineError, EngineStopped, ModelLoadFailed
+from inference.failures import ENGINE_ERRORS, failure
 
 from .client import body_of, reading
 
@@ -60,7 +60,10 @@ class TestWithAModel:
         engine_options(fake_step_seconds=0.05)
         async with reading(await api.chat("a", stream=True, ignore_eos=True)) as running:
             await anext(running)
-            assert (await api.chat("b")).status_code == 429
+            refused = await api.chat("b")
+        assert refused.status_code == 429
+        said = "At most 0 may (rule models.max_waiting_requests of the server)."
+        assert refused.json()["error"]["message"].endswith(said)
 
     @pytest.mark.parametrize("stream", [False, True])
     async def test_a_chat_that_leaves_no_room_is_refused_before_it_starts(self, api, stream):
@@ -121,7 +124,7 @@ def test_an_error_that_the_table_does_not_know_is_500():
 
 
 def test_the_table_holds_no_status_that_clients_do_not_expect():
-    assert {status for status, _, _ in ENGINE_ERRORS.values()} <= {400, 404, 429, 503}
+    assert {status for status, _, _ in ENGINE_ERRORS.values()} <= {400, 404, 409, 429, 503}
 
 
 async def test_a_request_that_waits_for_a_model_to_load_is_answered(api, fake_model):

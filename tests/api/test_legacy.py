@@ -7,6 +7,7 @@ from django.db import DatabaseError
 
 from inference.api.legacy import text_event, text_events
 from inference.models import LanguageModel
+from inference.runtime import Piece
 
 from .client import body_of, reading
 
@@ -181,7 +182,7 @@ class Pieces:
 
     async def __aiter__(self):
         for text in self._texts:
-            yield text, 1
+            yield Piece(text, 1)
 
     def cancel(self):
         pass

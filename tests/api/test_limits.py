@@ -18,7 +18,7 @@ class TestPrompts:
         assert (await api.chat(messages=messages)).status_code == 200
         messages.append({"role": "user", "content": [{"type": "text", "text": "c"}]})
         error = (await api.chat(messages=messages)).json()["error"]
-        assert (error["code"], error["param"]) == ("invalid_request_error", "messages")
+        assert (error["code"], error["param"]) == ("limit_exceeded", "messages")
         assert "limits.max_prompt_length" in error["message"]
 
     async def test_each_prompt_counts_for_itself(self, api, configure):
@@ -29,6 +29,10 @@ class TestPrompts:
     async def test_a_token_counts_as_a_character_at_least(self, api, configure):
         configure(limits={"max_prompt_length": 10})
         assert (await api.complete([0] * 11)).json()["error"]["param"] == "prompt"
+
+    async def test_too_many_of_them_say_how_many_may_come(self, api):
+        error = (await api.complete(["a"] * 129)).json()["error"]
+        assert error["message"] == "prompt: 129 prompts are more than 128"
 
     async def test_by_default_only_the_context_limits_them(self, api):
         assert (await api.chat("a" * 100_000)).status_code == 200

@@ -184,14 +184,35 @@ class TestWhenToComeBack:
         clock.now = datetime(2026, 6, 1, tzinfo=UTC)
         assert (await alice.api.chat()).status_code == 200
 
-    async def test_is_told_in_the_older_dialect_too(self, alice, bob):
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/completions", COMPLETION),
+            ("/completions", {**COMPLETION, "stream": True}),
+            ("/chat/completions", {**OLDER_CHAT, "system-prompt": ""}),
+        ],
+    )
+    async def test_is_told_in_the_older_dialect_too(self, alice, bob, charlie, path, body):
         await alice.rules(tokens_per_minute=8)
         await bob.rules(tokens_per_day=8)
-        for who in (alice, bob):
-            await who.api.post("/completions", COMPLETION)
-        soon, late = [await who.api.post("/completions", COMPLETION) for who in (alice, bob)]
+        await charlie.rules(requests_per_minute=1)
+        people = (alice, bob, charlie)
+        for who in people:
+            await body_of(await who.api.post(path, body))
+        soon, late, next_minute = [await who.api.post(path, body) for who in people]
         assert (soon.status_code, soon["retry-after"]) == (429, "30")
         assert (late.status_code, late["x-should-retry"]) == (429, "false")
+        assert "retry-after" not in late
+        assert next_minute.status_code == 429
+        assert next_minute["X-RateLimit-Reset"] == next_minute["retry-after"]
+
+    @pytest.mark.parametrize("path", ["/v1/models", "/models"])
+    async def test_is_told_to_strangers(self, configure, api, path):
+        configure(limits={"default_rate_limit_per_minute": 1})
+        assert (await api.get(path)).status_code == 401
+        refused = await api.get(path)
+        assert refused.status_code == 429
+        assert refused["x-ratelimit-reset-requests"] == f"{refused['retry-after']}s"
 
     async def test_is_when_another_request_ends(self, alice, engine_options):
         engine_options(fake_step_seconds=0.02)
@@ -332,7 +353,8 @@ class TestSizes:
     async def test_of_the_body_are_the_servers_if_that_takes_less(self, alice, configure):
         configure(limits={"max_body_mb": 0.0001})
         await alice.rules(max_body_kb=1)
-        assert message(await alice.api.chat("a" * 100)) == "The request is larger than 104 bytes."
+        said = "The request is larger than 104 bytes (rule limits.max_body_mb of the server)."
+        assert message(await alice.api.chat("a" * 100)) == said
 
     @pytest.mark.parametrize(
         ("path", "body"),

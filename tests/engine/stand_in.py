@@ -13,6 +13,8 @@ from inference.engine.wire import (
     HEADER,
     Accepted,
     Cancel,
+    Count,
+    Counted,
     Delta,
     Failure,
     Finish,
@@ -132,6 +134,8 @@ class StandIn(EngineHost):
                 self.reply(Accepted(request.id, 1, 100))
                 if self.world.answers_at_once:
                     self._answer(request.id, FinishReason.STOP)
+            case Count(id, texts):
+                self.reply(Counted(id, [len(text) for text in texts]))
             case Cancel(id) if id in self.requests:
                 self._answer(id, FinishReason.CANCELLED)
             case Stop():

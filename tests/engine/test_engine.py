@@ -16,6 +16,7 @@ from inference.engine.errors import (
 )
 from inference.engine.fake import END, FakeBackend
 from inference.engine.intake import RETRY_AFTER_SECONDS
+from inference.engine.progress import Progress
 from inference.engine.request import FinishReason, Request
 from inference.engine.sampling import SamplingParams
 from inference.engine.stats import Load, Timings, Usage
@@ -60,10 +61,11 @@ class Bench:
         self.engine = Engine(self.backend, self.sent.append, lambda: self.backend.now)
         self._next_id = 0
 
-    def submit(self, text=None, tokens=None, messages=None, **params):
+    def submit(self, text=None, tokens=None, messages=None, with_progress=False, **params):
         self._next_id += 1
         params = SamplingParams(**params)
         fields = {"text": text, "tokens": tokens, "messages": messages, "params": params}
+        fields["with_progress"] = with_progress
         self.engine.submit(Request(id=self._next_id, **fields))
         return self._next_id
 
@@ -103,6 +105,10 @@ class Bench:
     def ending(self, id):
         (finish,) = [f for step in self.steps for f in step.finished if f.id == id]
         return finish
+
+    def progress(self, id):
+        told = [step.progress for step in self.steps if step.progress]
+        return [progress[id] for progress in told if id in progress]
 
     def error(self, id):
         (failure,) = [failure for failure in self.of(Failure) if failure.id == id]
@@ -748,3 +754,69 @@ def test_an_engine_whose_requests_could_never_fit_is_a_mistake_of_ours():
 
     with pytest.raises(AssertionError):
         Engine(backend, print)
+
+
+# Progress
+
+
+def test_a_waiting_request_is_told_its_place_then_how_far_its_prompt_is():
+    bench = Bench(max_sequences=1, batch_tokens=4)
+    bench.submit("a b", max_tokens=2)
+    id = bench.submit(counted(10), with_progress=True, max_tokens=1)
+
+    bench.finish()
+
+    assert bench.progress(id) == [
+        Progress("queued", position=0),
+        Progress("prefill", done=0, total=10),
+        Progress("prefill", done=4, total=10),
+        Progress("prefill", done=8, total=10),
+    ]
+
+
+def test_a_place_is_told_before_the_step_that_may_take_long():
+    bench = Bench(max_sequences=1)
+    bench.submit("a b")
+    id = bench.submit("c", with_progress=True)
+    seen = []
+    bench.backend.forward = lambda works: seen.extend(bench.progress(id)) or [1]
+
+    bench.step()
+
+    assert seen == [Progress("queued", position=0)]
+
+
+def test_the_wait_is_what_others_took_lately():
+    bench = Bench(max_sequences=1)
+    bench.submit("a b", max_tokens=4, ignore_eos=True)
+    bench.finish()
+    bench.submit("a b", max_tokens=4, ignore_eos=True)
+    bench.step()
+
+    id = bench.submit("c", with_progress=True)
+    bench.finish()
+
+    queued = [p for p in bench.progress(id) if p.kind == "queued"]
+    assert [p.eta for p in queued] == [3.0, 2.0, 1.0]
+
+
+def test_who_left_the_queue_says_nothing_about_the_wait():
+    bench = Bench(max_sequences=1)
+    bench.submit("a", ignore_eos=True)
+    left = bench.submit("b")
+    id = bench.submit("c", with_progress=True)
+    bench.step()
+    bench.engine.cancel(left)
+    bench.step()
+
+    assert bench.progress(id) == [Progress("queued", position=1), Progress("queued", position=0)]
+
+
+def test_nobody_is_told_who_did_not_ask():
+    bench = Bench(max_sequences=1)
+    bench.submit("a")
+    bench.submit("b")
+
+    bench.finish()
+
+    assert [step.progress for step in bench.steps] == [None] * len(bench.steps)

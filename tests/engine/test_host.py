@@ -15,6 +15,7 @@ from inference.engine import host as host_module
 from inference.engine.config import EngineConfig
 from inference.engine.errors import (
     DecodeFailed,
+    EngineError,
     EngineRestarting,
     EngineStopped,
     InvalidParameter,
@@ -23,8 +24,10 @@ from inference.engine.errors import (
     QueueFull,
 )
 from inference.engine.host import EngineHost
-from inference.engine.request import FinishReason, Request
+from inference.engine.progress import Progress
+from inference.engine.request import ContextPolicy, FinishReason, Request
 from inference.engine.sampling import SamplingParams
+from inference.engine.stream import Piece
 from inference.engine.wire import (
     HEADER,
     Accepted,
@@ -207,6 +210,96 @@ async def test_who_leaves_before_being_accepted_leaves_nothing_behind(start_host
     assert await read(await host.submit(text="a b")) == "a b "
 
 
+# Progress
+
+
+async def test_who_waits_hears_of_its_place_and_then_of_its_prompt(start_host):
+    host = await start_host(max_sequences=1, batch_tokens=2, **SLOW)
+    first = await host.submit(text="a", params=ENDLESS)
+    second = await host.submit(text="b c d", with_progress=True)
+    pieces = aiter(second)
+
+    assert (await anext(pieces)).progress == Progress("queued", position=0)
+    assert second.progress == Progress("queued", position=0)
+    first.cancel()
+    rest = [piece async for piece in pieces]
+
+    assert rest[0].progress == Progress("prefill", done=0, total=3)
+    assert "".join(piece.text for piece in rest) == "b c d "
+    assert second.progress is None
+
+
+async def test_who_does_not_ask_for_progress_gets_text_only(start_host):
+    host = await start_host(max_sequences=1, **SLOW)
+    streams = [await host.submit(text="a b") for _ in range(2)]
+
+    pieces = [piece for stream in streams async for piece in stream]
+
+    assert {piece.progress for piece in pieces} == {None}
+    assert all(piece.tokens for piece in pieces)
+
+
+# Messages and their tokens
+
+
+async def test_texts_and_messages_are_counted(start_host):
+    host = await start_host()
+    messages = [{"role": "user", "content": "a b"}, {"role": "user", "content": "c"}]
+
+    assert await host.count(texts=["a b c", "", "d"]) == [3, 0, 1]
+    assert await host.count(messages=messages) == [3]
+    assert not host.is_busy
+
+
+@pytest.mark.parametrize("fields", [{"texts": ["\ud83d"]}, {"messages": [{"n": 2**70}]}])
+async def test_what_cannot_travel_cannot_be_counted(start_host, fields):
+    host = await start_host()
+
+    with pytest.raises(InvalidParameter) as caught:
+        await host.count(**fields)
+
+    assert [caught.value.param] == list(fields)
+
+
+async def test_who_waits_for_a_count_hears_of_a_failure(start_host):
+    host = await start_host()
+
+    with pytest.raises(EngineError, match="see the server's log"):
+        await host.count(messages=[{"role": "user"}])
+
+    assert await host.count(texts=["a"]) == [1]
+
+
+async def test_who_waits_for_a_count_hears_of_the_engines_death(start_host):
+    host = await start_host()
+    os.kill(host.pid, signal.SIGSTOP)
+    counting = asyncio.create_task(host.count(texts=["a"]))
+    await asyncio.sleep(0)
+
+    host.abort()
+
+    with pytest.raises(EngineRestarting):
+        await counting
+
+
+async def test_a_stopped_engine_counts_nothing(start_host):
+    host = await start_host()
+    await host.stop()
+
+    with pytest.raises(EngineStopped):
+        await host.count(texts=["a"])
+
+
+async def test_a_stream_tells_which_messages_had_no_room(start_host):
+    host = await start_host(context_length=8)
+    messages = [{"role": "user", "content": text} for text in ("a b c", "d e", "f g")]
+
+    stream = await host.submit(messages=messages, context_policy=ContextPolicy.DROP_OLDEST)
+
+    assert (stream.dropped, stream.prompt_tokens, stream.context_length) == ([0], 4, 8)
+    assert await read(stream) == "d e f g "
+
+
 # Admission
 
 
@@ -338,7 +431,7 @@ async def test_text_before_the_death_is_delivered(start_host):
 
     pieces = aiter(stream)
 
-    assert await anext(pieces) == ("a b ", 2)
+    assert await anext(pieces) == Piece("a b ", 2)
     with pytest.raises(EngineRestarting):
         await anext(pieces)
 

@@ -12,10 +12,22 @@ from inference.engine.config import EngineConfig
 from inference.engine.engine import Engine
 from inference.engine.errors import EngineStopped
 from inference.engine.fake import FakeBackend
-from inference.engine.request import FinishReason, Request
+from inference.engine.intake import OUR_FAULT
+from inference.engine.request import ContextPolicy, FinishReason, Request
 from inference.engine.sampling import SamplingParams
 from inference.engine.stats import Load, Usage
-from inference.engine.wire import Accepted, Cancel, Channel, Failure, Go, Step, Submit, encode
+from inference.engine.wire import (
+    Accepted,
+    Cancel,
+    Channel,
+    Count,
+    Counted,
+    Failure,
+    Go,
+    Step,
+    Submit,
+    encode,
+)
 
 LONG = 10  # seconds, for what is a matter of milliseconds
 
@@ -212,3 +224,54 @@ def test_a_held_request_can_be_cancelled(bench):
 
 def test_a_step_without_a_load_leaves_it_as_it_was():
     assert Step([], []).load is None
+
+
+# Counting
+
+
+def test_tokens_are_counted_on_the_desk(bench, web):
+    web(Submit(asked(1, "slow")))
+    assert bench.backend.is_reading.wait(LONG)
+
+    web(Count(2, texts=["a b", ""]))
+    web(Cancel(1))
+    bench.backend.may_go_on.set()
+
+    assert isinstance(bench.next(), Accepted)
+    assert isinstance(bench.next(), Step)
+    assert bench.next() == Counted(2, [2, 0])
+
+
+def test_counting_takes_no_seat(bench):
+    for id in range(10):
+        bench.engine.intake.count(Count(id, texts=["a"]))
+
+    assert bench.engine.intake._seats._value == 3
+
+
+def test_messages_that_cannot_be_rendered_cannot_be_counted(bench, caplog):
+    bench.engine.intake.count(Count(1, messages=[{"role": "user"}]))
+
+    refusal = bench.next()
+    assert (refusal.id, refusal.message) == (1, OUR_FAULT)
+    assert "KeyError" in caplog.text
+
+
+def test_a_closed_intake_counts_nothing(bench):
+    bench.engine.intake.close()
+
+    bench.engine.intake.count(Count(1, texts=["a"]))
+
+    assert isinstance(bench.next().error(), EngineStopped)
+
+
+# Trimming
+
+
+def test_whoever_asks_is_told_which_messages_the_model_does_not_see(bench):
+    messages = [{"role": "user", "content": word * 2000} for word in ("a ", "b ", "c ")]
+    policy = ContextPolicy.DROP_OLDEST
+
+    bench.engine.submit(Request(id=1, messages=messages, context_policy=policy))
+
+    assert bench.next() == Accepted(1, 2000, 2096, [0, 1])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from inference.engine import (
+    ContextPolicy,
     EngineConfig,
     FinishReason,
     InvalidParameter,
@@ -221,3 +222,48 @@ async def test_the_default_model_knows_its_sums(smollm2, state_dir):
     assert "4" in answer
     assert stream.finish.reason is FinishReason.STOP
     assert stream.finish.timings.decode > 0
+
+
+# Conversations
+
+
+def talk(*contents):
+    """What a user and an assistant write in turn."""
+    roles = ("user", "assistant")
+    return [{"role": roles[i % 2], "content": text} for i, text in enumerate(contents)]
+
+
+async def test_a_conversation_that_outgrew_its_context_loses_its_oldest_turns(tiny, state_dir):
+    async with running(tiny, state_dir, context_length=512) as host:
+        system = {"role": "system", "content": "be kind"}
+        messages = [system, *talk("a tale " * 80, "of eight " * 20, "and", "well", "so")]
+        policy = ContextPolicy.DROP_OLDEST
+        whole, *_ = await host.count(messages=messages)
+        kept, *_ = await host.count(messages=[system, *messages[3:]])
+
+        stream = await host.submit(
+            messages=messages, context_policy=policy, params=SamplingParams(max_tokens=4)
+        )
+        text = "".join([piece.text async for piece in stream])
+
+    assert (stream.dropped, stream.prompt_tokens) == ([1, 2], kept)
+    assert kept < 512 < whole
+    assert text
+
+
+async def test_texts_are_counted_as_they_stand_in_a_prompt(host):
+    together, tale, nothing = await host.count(texts=["a tale of eight", "a tale", ""])
+
+    stream = await host.submit(text="a tale of eight", params=SamplingParams(max_tokens=1))
+    assert 0 < tale < together <= stream.prompt_tokens
+    assert nothing == 0
+    stream.cancel()
+
+
+async def test_a_long_prompt_tells_how_far_it_is(tiny, state_dir):
+    async with running(tiny, state_dir, batch_tokens=64) as host:
+        params = SamplingParams(max_tokens=1)
+        stream = await host.submit(text="a tale " * 60, params=params, with_progress=True)
+        first = await anext(piece.progress async for piece in stream if piece.progress)
+
+    assert (first.kind, first.done, first.total) == ("prefill", 0, stream.prompt_tokens)

@@ -938,6 +938,31 @@ async def test_a_pinned_model_stays_away_after_the_closing(make_pool, world):
     assert world.loads == ["a"]
 
 
+# Counting
+
+
+async def test_counting_loads_no_model_unless_told_to(make_pool, world):
+    pool = make_pool()
+
+    assert await pool.count(A, load=False, texts=["abc"]) is None
+    assert world.loads == []
+    assert await pool.count(A, load=True, texts=["abc"]) == [3]
+    assert await pool.count(A, load=False, texts=["ab", ""]) == [2, 0]
+    assert world.loads == ["a"]
+
+
+async def test_a_model_that_leaves_counts_nothing(make_pool, world):
+    pool = make_pool(max_models=1)
+    world.answers_at_once = False
+    await pool.submit(A, text="a")
+    await start(pool.load(B))
+
+    assert await pool.count(A, load=False, texts=["abc"]) is None
+
+    world.last("a").answer_all()
+    await settle()
+
+
 # Status
 
 
@@ -957,6 +982,23 @@ async def test_the_status_shows_how_far_a_load_is(make_pool, world):
     assert (status.state, status.progress) == ("ready", 1.0)
     assert (status.memory_bytes, status.context_length) == (100 * MIB, 4096)
     assert status.pid == world.last("a").pid
+
+
+async def test_a_load_that_waits_for_anothers_has_not_begun(make_pool, world):
+    pool = make_pool()
+    await start(pool.load(A))
+    world.last("a").reply(Loading(0.9))
+    await pool.unload("a")
+    world.slow_loads |= {"a", "b"}
+    await start(pool.load(B))
+
+    await start(pool.load(A))
+
+    progress = {status.model_id: status.progress for status in pool.status()}
+    assert progress == {"a": 0.0, "b": 0.0}
+    for model_id in ("b", "a"):
+        world.last(model_id).become_ready()
+        await settle()
 
 
 async def test_nothing_is_known_of_models_never_asked_for(make_pool):

@@ -5,6 +5,7 @@ import pytest
 
 from inference.engine import stream
 from inference.engine.errors import DecodeFailed, QueueFull
+from inference.engine.progress import Progress
 from inference.engine.request import FinishReason
 from inference.engine.stats import Timings, Usage
 from inference.engine.stream import Mailbox, Piece, TokenStream
@@ -12,6 +13,7 @@ from inference.engine.wire import Accepted, Finish
 
 FINISH = Finish(1, FinishReason.STOP, Usage(3, 2), Timings(0, 0, 0))
 CANCELLED = Finish(1, FinishReason.CANCELLED, Usage(3, 0), Timings(0, 0, 0))
+NEXT = Progress("queued", position=0, eta=2.0)
 FAILURE = DecodeFailed("llama_decode: 1")
 
 
@@ -22,7 +24,8 @@ class Desk:
         self.outcomes = []
         self.cancels = 0
         self.mailbox = Mailbox(self.outcomes.append)
-        self.mailbox.accept(Accepted(1, 3, 100))
+        self.accepted = Accepted(1, 3, 100, [1, 2])
+        self.mailbox.accept(self.accepted)
 
     def cancel(self):
         """Like an engine that is quick: the request has ended at once."""
@@ -30,7 +33,7 @@ class Desk:
         self.mailbox.close(CANCELLED)
 
     def open(self):
-        return TokenStream(self.mailbox, 3, self.cancel)
+        return TokenStream(self.mailbox, self.accepted, 4096, self.cancel)
 
 
 @pytest.fixture
@@ -67,6 +70,48 @@ async def test_tokens_that_made_no_text_yet_are_a_piece(desk):
     desk.mailbox.put("", 1, now=0)
 
     assert await desk.mailbox.take() == Piece("", 1)
+
+
+async def test_progress_is_a_piece_without_text(desk):
+    taking = asyncio.create_task(desk.mailbox.take())
+    await next_turn()
+
+    desk.mailbox.put_progress(NEXT)
+
+    assert await taking == Piece("", 0, NEXT)
+    assert desk.open().progress == NEXT
+
+
+async def test_only_the_newest_progress_is_taken_and_only_once(desk):
+    desk.mailbox.put_progress(Progress("queued", position=1))
+    desk.mailbox.put_progress(NEXT)
+    await desk.mailbox.take()
+    desk.mailbox.put("a", 1, now=0)
+
+    assert await desk.mailbox.take() == Piece("a", 1)
+
+
+async def test_text_makes_progress_before_it_stale(desk):
+    desk.mailbox.put_progress(NEXT)
+    desk.mailbox.put("a", 1, now=0)
+
+    assert await desk.mailbox.take() == Piece("a", 1)
+    assert desk.open().progress is None
+
+
+async def test_progress_after_text_comes_after_it(desk):
+    desk.mailbox.put("a", 1, now=0)
+    desk.mailbox.put_progress(NEXT)
+
+    assert await desk.mailbox.take() == Piece("a", 1)
+    assert await desk.mailbox.take() == Piece("", 0, NEXT)
+
+
+async def test_progress_that_nobody_took_does_not_delay_the_end(desk):
+    desk.mailbox.put_progress(NEXT)
+    desk.mailbox.close(FINISH)
+
+    assert await desk.mailbox.take() is None
 
 
 async def test_taking_waits_for_a_piece(desk):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from inference.engine import wire
 from inference.engine.config import EngineConfig, EngineInfo
-from inference.engine.request import FinishReason, Request
+from inference.engine.progress import Progress
+from inference.engine.request import ContextPolicy, FinishReason, Request
 from inference.engine.sampling import SamplingParams
 from inference.engine.stats import Load, Timings, Usage
 from inference.engine.wire import (
@@ -17,6 +18,8 @@ from inference.engine.wire import (
     Accepted,
     Cancel,
     Channel,
+    Count,
+    Counted,
     Delta,
     Failure,
     Finish,
@@ -65,6 +68,8 @@ requests = st.builds(
     messages=st.none() | st.lists(objects, max_size=3),
     template_options=objects,
     params=params,
+    context_policy=st.sampled_from(ContextPolicy),
+    with_progress=st.booleans(),
 )
 configs = st.builds(
     EngineConfig,
@@ -93,23 +98,34 @@ finishes = st.builds(
     st.builds(Usage, counts, counts, counts),
     st.builds(Timings, seconds, seconds, seconds),
 )
+progresses = st.builds(
+    Progress,
+    st.sampled_from(["queued", "prefill"]),
+    counts,
+    st.none() | seconds,
+    counts,
+    counts,
+)
 to_engine = st.one_of(
     st.builds(Start, configs, st.integers(0, 50)),
     st.builds(Submit, requests),
     st.builds(Cancel, ids),
     st.builds(Go, ids, counts),
+    st.builds(Count, ids, st.lists(texts, max_size=3), st.none() | st.lists(objects), objects),
     st.builds(Stop),
 )
 from_engine = st.one_of(
     st.builds(Loading, st.floats(0, 1)),
     st.builds(Ready, infos),
     st.builds(Failure, ids, texts, texts, st.none() | texts, st.none() | seconds),
-    st.builds(Accepted, ids, counts, counts),
+    st.builds(Accepted, ids, counts, counts, st.lists(counts, max_size=3)),
+    st.builds(Counted, ids, st.lists(counts, max_size=3)),
     st.builds(
         Step,
         st.lists(st.builds(Delta, ids, texts, counts), max_size=3),
         st.lists(finishes, max_size=3),
-        st.builds(Load, counts, counts, counts),
+        st.none() | st.builds(Load, counts, counts, counts),
+        st.none() | st.dictionaries(ids, progresses, max_size=3),
     ),
     st.builds(LogLine, st.integers(0, 50), texts, texts, texts),
 )
@@ -152,7 +168,8 @@ def test_the_web_process_receives_what_was_sent(message):
 
 def test_every_message_is_tried_here():
     kinds = set(wire.ToEngine.__args__) | set(wire.FromEngine.__args__)
-    tried = {Start, Submit, Go, Cancel, Stop, Loading, Ready, Failure, Accepted, Step, LogLine}
+    tried = {Start, Submit, Go, Cancel, Count, Stop}
+    tried |= {Loading, Ready, Failure, Accepted, Counted, Step, LogLine}
 
     assert kinds == set(wire.Message.__subclasses__()) == tried
 

@@ -56,6 +56,17 @@ async def test_a_path_on_the_server_becomes_a_model(browser, tmp_path):
     assert len(row.sha256) == 64
 
 
+async def test_the_form_says_what_becomes_of_long_conversations(browser, tmp_path):
+    path = make_tiny_gguf(tmp_path / "a.gguf")
+
+    assert "Leave out the oldest turns" in (await browser.get(ADD)).content.decode()
+    await browser.post(ADD, form(source=str(path), context_policy="middle_out"))
+    await eventually(lambda: LanguageModel.objects.exclude(file="").exists())
+
+    row = await LanguageModel.objects.aget()
+    assert row.context_policy == "middle_out"
+
+
 async def test_a_source_that_cannot_be_fetched_shows_why(browser, tmp_path):
     await browser.post(ADD, form(source=make_tiny_gguf(tmp_path / "a.gguf").as_uri()))
     row = await LanguageModel.objects.aget()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from inference import runtime
-from inference.engine import EngineStatus, Load
+from inference import models, runtime
+from inference.engine import EngineStatus, Load, QueueFull
 from inference.models import LanguageModel
 from inference.runtime import ModelNotFound
 
@@ -37,6 +37,21 @@ async def test_a_row_that_no_engine_can_run_is_a_clear_refusal(fake_row):
         runtime.spec(fake_row)
 
 
+@pytest.mark.parametrize("what", ["for this model already.", "for fake to load already."])
+async def test_a_full_queue_names_the_setting(fake_row, monkeypatch, what):
+    class FullPool:
+        async def submit(self, *args, **fields):
+            raise QueueFull(f"256 requests wait {what}", retry_after=3)
+
+    monkeypatch.setattr(runtime, "pool", FullPool)
+    with pytest.raises(QueueFull) as caught:
+        await runtime.generate(fake_row, runtime.SamplingParams(), text="a")
+
+    rule = "rule models.max_waiting_requests of the server"
+    assert str(caught.value) == f"256 requests wait {what} At most 256 may ({rule})."
+    assert caught.value.retry_after == 3
+
+
 def test_who_waits_for_the_load_counts_as_waiting(monkeypatch):
     status = EngineStatus(
         model_id="fake", state="loading", load=Load(running=1, waiting=2), num_loading_for=3
@@ -46,3 +61,50 @@ def test_who_waits_for_the_load_counts_as_waiting(monkeypatch):
     gauges = runtime.gauges()["fake"]
 
     assert (gauges.running, gauges.waiting, gauges.is_loaded) == (1, 5, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "progress"),
+    [
+        ({"state": "loading", "progress": 0.4}, 0.4),
+        ({"state": "leaving", "num_loading_for": 1}, 0.0),
+        ({"state": "ready"}, None),
+        ({"state": "crashed"}, None),
+    ],
+)
+def test_a_load_says_how_far_it_is(monkeypatch, fields, progress):
+    status = EngineStatus(model_id="fake", **fields)
+    monkeypatch.setattr(runtime, "status", lambda: {"fake": status})
+
+    assert runtime.load_progress("fake") == progress
+
+
+def test_a_model_that_nobody_loads_has_no_progress():
+    assert runtime.load_progress("fake") is None
+
+
+# Counting
+
+
+async def test_counting_for_a_gauge_loads_no_model(fake_model):
+    messages = [{"role": "user", "content": "a b"}]
+
+    assert await runtime.count_tokens(fake_model, messages) is None
+    assert await runtime.count_texts(fake_model, ["a"]) is None
+    assert runtime.status() == {}
+
+
+async def test_tokens_of_a_conversation_and_of_texts_are_counted(fake_model):
+    messages = [{"role": "user", "content": "a b"}, {"role": "assistant", "content": "c"}]
+
+    assert await runtime.count_tokens(fake_model, messages, load=True) == 3
+    assert await runtime.count_texts(fake_model, ["a b c d", ""]) == [4, 0]
+
+
+async def test_what_cannot_be_rendered_cannot_be_counted(fake_model):
+    with pytest.raises(runtime.EngineError):
+        await runtime.count_tokens(fake_model, [{"role": "user"}], load=True)
+
+
+def test_rows_and_engines_have_the_same_policies():
+    assert {*models.ContextPolicy.values} == {*runtime.ContextPolicy}

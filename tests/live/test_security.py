@@ -8,8 +8,8 @@ import httpx
 import psutil
 import pytest
 
-from inference.api.errors import INVALID, envelope
 from inference.api.refusals import RequestTooLarge
+from inference.failures import INVALID, envelope
 
 from .server import eventually
 
@@ -70,7 +70,7 @@ def test_the_refusal_of_a_body_comes_before_it_and_is_the_apis(connection):
     connection.sendall(
         f"{HEAD}content-length: {LIMIT + 1}\r\nexpect: 100-continue\r\n\r\n".encode()
     )
-    said = f"The request is larger than {LIMIT} bytes."
+    said = f"The request is larger than {LIMIT} bytes (rule limits.max_body_mb of the server)."
     expected = envelope(said, INVALID, RequestTooLarge.default_code)
     assert answer(connection) == (RequestTooLarge.status_code, expected)
 

@@ -15,8 +15,8 @@ from ._progress import show_progress, size_text
 
 OPTION_COLUMNS = (
     *("idle_timeout_seconds", "device", "gpu_layers", "split_mode", "tensor_split", "main_gpu"),
-    *("flash_attention", "kv_cache_type", "threads", "context_length", "max_sequences"),
-    *("batch_tokens", "prefill_chunk_tokens"),
+    *("flash_attention", "kv_cache_type", "threads", "context_length", "context_policy"),
+    *("max_sequences", "batch_tokens", "prefill_chunk_tokens"),
 )
 
 

@@ -7,8 +7,8 @@ from typing import Self
 
 from prometheus_client import Counter, Histogram
 
-from inference import metrics
-from inference.runtime import Finish, Outcome
+from . import metrics
+from .runtime import Finish, Outcome
 
 
 @dataclass(frozen=True, slots=True)

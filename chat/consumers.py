@@ -1,0 +1,159 @@
+"""The chat socket: translates frames. What a turn is, and who writes it, is elsewhere."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import msgspec
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from accounts.callers import Caller
+from accounts.errors import Refusal
+from accounts.sockets import NotLetIn, request_of
+from inference.failures import failure
+from inference.recording import CHAT, Recorder
+
+from . import fragments, groups
+from .asking import asker_of, count, let_in
+from .errors import MessageNotFound
+from .following import Following
+from .frames import Frame, Leave, Resume, Stop, decode
+from .models import Message
+from .starting import Asking, owned_conversation, owned_message, start
+from .writer import Writer, accepted_frame
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 30.0  # between two looks at whether who listens still may
+NOT_LET_IN = 4401  # of the range for applications; as the HTTP status
+
+REFUSALS = (NotLetIn, Refusal, RedisError)
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    """One socket: starts, stops and resumes answers, and hears of all it follows."""
+
+    async def connect(self) -> None:
+        self._request = request_of(self.scope)
+        self._with_html = parse_qs(self.scope["query_string"]).get(b"html") == [b"1"]
+        self._following = Following(self._forward, self.channel_name, with_html=self._with_html)
+        self._watching: asyncio.Task[None] | None = None
+        try:
+            caller = await let_in(self._request)
+        except REFUSALS:
+            await self.close()
+            return
+        self._owners_group = groups.of_owner(caller.owner)
+        await self.channel_layer.group_add(self._owners_group, self.channel_name)
+        await self.accept()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def disconnect(self, code: int) -> None:
+        if self._watching:
+            self._watching.cancel()
+            await self.channel_layer.group_discard(self._owners_group, self.channel_name)
+        await self._following.close()
+
+    async def _watch(self) -> None:
+        """A session that has ended, or a key that was revoked, hears nothing any more."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await let_in(self._request)
+            except REFUSALS:
+                await self.close(NOT_LET_IN)
+
+    # From the client
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        ref = ""
+        try:
+            frame = decode(text_data or "", self._max_bytes)
+            ref = frame.ref
+            await self._heed(frame)
+        except Exception as error:
+            await self._refuse(error, ref)
+
+    async def _refuse(self, error: Exception, ref: str) -> None:
+        said = (
+            {"code": "invalid_api_key", "message": str(error), "param": None}
+            if isinstance(error, NotLetIn)
+            else failure(error)[1]["error"]
+        )
+        told = {"code": said["code"], "text": said["message"], "param": said["param"]}
+        await self._send({"type": "error", "ref": ref, **told})
+
+    async def _heed(self, frame: Frame) -> None:
+        caller = await let_in(self._request)
+        match frame:
+            case Stop():
+                await self._stop(frame, caller)
+            case Resume():
+                await self._resume(frame, caller)
+            case Leave():
+                await self._following.leave(frame.conversation)
+            case _:
+                with Recorder(CHAT) as recorder:
+                    await self._start(frame, caller, recorder)
+
+    async def _start(self, frame: Asking, caller: Caller, recorder: Recorder) -> None:
+        await count(caller, self._request)
+        channel = await self.channel_layer.new_channel("chat.answer")
+        turn = await start(frame, caller, channel)
+        await self._following.follow(turn.conversation.uid)
+        group = groups.of_conversation(turn.conversation.uid)
+        await groups.tell(group, accepted_frame(turn), to=self.channel_name, ref=frame.ref)
+        Writer(turn, asker_of(caller, self._request), recorder.observe).start()
+
+    async def _stop(self, frame: Stop, caller: Caller) -> None:
+        message = await database_sync_to_async(owned_message)(frame.message, caller)
+        if message.is_running:
+            await self.channel_layer.send(message.channel, {"type": "stop"})
+
+    async def _resume(self, frame: Resume, caller: Caller) -> None:
+        conversation = await database_sync_to_async(owned_conversation)(frame.conversation, caller)
+        await self._following.follow(conversation.uid)
+        if frame.message is None:
+            return
+        answer = await database_sync_to_async(owned_message)(frame.message, caller)
+        if answer.conversation_id != conversation.pk:
+            raise MessageNotFound(frame.message)
+        await self._following.resume(answer, frame.seq, frame.reasoning_seq)
+
+    # To the client
+
+    async def told(self, event: dict[str, Any]) -> None:
+        """A frame for a group of ours; `ref` is for the socket that has asked."""
+        frame = event["frame"]
+        if event.get("to") == self.channel_name:
+            frame = {**frame, "ref": event["ref"]}
+        await self._following.told(frame)
+
+    async def refilled(self, event: dict[str, Any]) -> None:
+        await self._following.refilled(event)
+
+    async def _forward(self, frame: dict[str, Any]) -> None:
+        if self._with_html:
+            frame = await self._with_fragment(frame)
+        await self._send(frame)
+
+    async def _with_fragment(self, frame: dict[str, Any]) -> dict[str, Any]:
+        make = {"accepted": fragments.turn_html, "done": fragments.message_html}.get(frame["type"])
+        if make is None:
+            return frame
+        with contextlib.suppress(Message.DoesNotExist):
+            return {**frame, "html": await make(UUID(frame["message"]), self._request)}
+        return frame
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        await self.send(msgspec.json.encode(frame).decode())
+
+    @property
+    def _max_bytes(self) -> int:
+        return int(settings.CONFIG.limits.max_body_mb * 2**20)

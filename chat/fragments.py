@@ -1,0 +1,41 @@
+"""Pieces of the chat page, for sockets that a page listens on."""
+
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from .branch import Shown, branch
+from .models import Message
+
+
+async def turn_html(answer: UUID, request: HttpRequest) -> str:
+    """The answer, and what a person said before it."""
+    return await database_sync_to_async(_turn)(answer, _language(request))
+
+
+async def message_html(uid: UUID, request: HttpRequest) -> str:
+    return await database_sync_to_async(_message)(uid, _language(request))
+
+
+def _language(request: HttpRequest) -> str:
+    return translation.get_language_from_request(request)
+
+
+def _turn(answer: UUID, language: str) -> str:
+    question, shown = _shown(answer)[-2:]
+    with translation.override(language):
+        return render_to_string("chat/turn.html", {"question": question, "answer": shown})
+
+
+def _message(uid: UUID, language: str) -> str:
+    shown = _shown(uid)[-1]
+    with translation.override(language):
+        return render_to_string("chat/message.html", {"shown": shown})
+
+
+def _shown(uid: UUID) -> list[Shown]:
+    message = Message.objects.select_related("conversation").get(uid=uid)
+    return branch(message.conversation, message.pk)

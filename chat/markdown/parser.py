@@ -1,0 +1,50 @@
+"""The parser: which markdown is understood, and how each piece of it becomes HTML."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+
+from . import citations, code, formulas, links, tables
+
+# Of blocks in blocks: recursion and the time for `[[[[…` grow with it.
+MAX_NESTING = 20
+
+
+class Parser(MarkdownIt):
+    """Shows as text what links anywhere but to the web or to a mailbox."""
+
+    def validateLink(self, url: str) -> bool:
+        return links.is_allowed(url)
+
+
+class Renderer(RendererHTML):
+    """HTML of the tokens that are ours, or that the library would style or load."""
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        token = tokens[idx]
+        return code.block(token.content, token.info, env["max_highlighted"])
+
+    def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return code.block(tokens[idx].content, "", 0)
+
+    def math_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return formulas.inline(tokens[idx])
+
+    def math_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return formulas.block(tokens[idx])
+
+    def citation(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return citations.link(tokens[idx].content)
+
+
+def make_parser() -> Parser:
+    options = {"html": False, "maxNesting": MAX_NESTING, "tasklists": True}
+    parser = Parser("commonmark", options, renderer_cls=Renderer)
+    parser.enable(["table", "strikethrough"])
+    parser.disable(["reference", "html_block", "html_inline"])
+    for plugin in (formulas.plugin, citations.plugin, links.plugin, tables.plugin):
+        parser.use(plugin)
+    return parser

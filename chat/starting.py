@@ -1,0 +1,127 @@
+"""From a frame that asks for an answer to the turn that it begins."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from django.db import transaction
+
+from accounts.callers import Caller
+from inference import admission, runtime
+from inference.runtime import InvalidParameter
+
+from . import turns
+from .errors import ConversationNotFound, MessageNotFound
+from .frames import Continue, Edit, Regenerate, Send
+from .models import Conversation, Message
+from .parameters import sampling
+from .turns import Turn
+
+MAX_TEXT = 2_000_000  # characters; what a model can read is less, and is refused at admission
+Asking = Send | Edit | Regenerate | Continue
+
+
+async def start(frame: Asking, caller: Caller, channel: str) -> Turn:
+    """Store the turn.
+
+    Raises:
+        EngineError: a field cannot be used, or names what there is not.
+        Refusal: the caller may not use the model.
+    """
+    if isinstance(frame, Send | Edit):
+        _check_text(frame.text, frame.attachments or ())
+    model = getattr(frame, "model", None)
+    if model:
+        await admission.allowed_model(caller, model)
+    return await database_sync_to_async(_started)(frame, caller, channel)
+
+
+def _check_text(text: str, attachments: Sequence[UUID]) -> None:
+    if not text.strip() and not attachments:
+        raise InvalidParameter("text", text, "is empty")
+    if "\0" in text:
+        raise InvalidParameter("text", text, "has a NUL character")
+    if len(text) > MAX_TEXT:
+        raise InvalidParameter("text", text, f"has more than {MAX_TEXT} characters")
+
+
+@transaction.atomic
+def _started(frame: Asking, caller: Caller, channel: str) -> Turn:
+    match frame:
+        case Send():
+            conversation = _conversation(frame, caller)
+            parent = _parent(frame, conversation, caller)
+            return turns.say(conversation, parent, frame.text, frame.attachments, channel)
+        case Edit():
+            message = owned_message(frame.message, caller)
+            return turns.edit(message, frame.text, frame.attachments, channel)
+        case Regenerate():
+            message = owned_message(frame.message, caller)
+            return turns.again(message, frame.model or "", channel)
+        case Continue():
+            return turns.write_on(owned_message(frame.message, caller), channel)
+
+
+def owned_conversation(uid: UUID, caller: Caller) -> Conversation:
+    """
+    Raises:
+        ConversationNotFound: there is none, or it is somebody else's.
+    """
+    owned = Conversation.objects.owned_by(caller.owner).select_for_update()
+    conversation = owned.filter(uid=uid).first()
+    if conversation is None:
+        raise ConversationNotFound(uid)
+    return conversation
+
+
+def owned_message(uid: UUID, caller: Caller) -> Message:
+    """
+    Raises:
+        MessageNotFound: there is none, or it is somebody else's.
+    """
+    owned = Message.objects.owned_by(caller.owner).select_related("conversation", "parent")
+    message = owned.filter(uid=uid).first()
+    if message is None:
+        raise MessageNotFound(uid)
+    return message
+
+
+def _conversation(frame: Send, caller: Caller) -> Conversation:
+    """The one that is meant, or a new one, with what the frame says of how it goes on."""
+    said: dict[str, Any] = {
+        name: value
+        for name in ("model", "system_prompt", "parameters")
+        if (value := getattr(frame, name)) is not None
+    }
+    sampling(said.get("parameters", {}))
+    if frame.conversation is None:
+        said.setdefault("model", default_model(caller))
+        return Conversation.objects.create(owner=caller.owner, user=caller.user, **said)
+    conversation = owned_conversation(frame.conversation, caller)
+    for name, value in said.items():
+        setattr(conversation, name, value)
+    if said:
+        conversation.save(update_fields=[*said])
+    return conversation
+
+
+def _parent(frame: Send, conversation: Conversation, caller: Caller) -> Message | None:
+    if frame.parent is None:
+        return conversation.head
+    parent = owned_message(frame.parent, caller)
+    if parent.conversation_id != conversation.pk:
+        raise MessageNotFound(frame.parent, "parent")
+    return parent
+
+
+def default_model(caller: Caller) -> str:
+    """The first that is loaded of those that the caller may use, else the first.
+
+    Raises:
+        ModelNotFound: there is none.
+    """
+    offers = [o for o in runtime.catalogue() if caller.policy.allows_model(o.slug)]
+    if not offers:
+        raise runtime.ModelNotFound("", "cannot be chosen: there is none that you may use")
+    return min(offers, key=lambda offer: offer.state != "ready").slug

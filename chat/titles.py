@@ -1,0 +1,62 @@
+"""What a conversation is called, in the words of its model."""
+
+import logging
+import re
+
+from accounts.errors import Refusal
+from inference import admission
+from inference.admission import Asker
+from inference.runtime import EngineError, SamplingParams
+
+from . import groups
+from .models import Conversation, Message
+from .thinking import split_thinking
+
+logger = logging.getLogger(__name__)
+
+ASKED = "Write a title of at most six words for this conversation, and nothing else."
+MAX_READ = 1000  # characters of each message
+MAX_LENGTH = 60
+PARAMS = SamplingParams(temperature=0.2, max_tokens=24, stop=("\n\n",))
+NO_THINKING = {"enable_thinking": False}
+
+DECORATION = " \t\"'“”‘’«»*_#`.:"
+LABEL = re.compile(r"^\W*title\W*:\s*", re.IGNORECASE)
+
+
+async def find_title(question: Message, answer: Message, asker: Asker) -> None:
+    """Ask the model, once it has answered for the first time; without one the old one stays."""
+    if question.parent_id or not answer.text:
+        return
+    try:
+        title = await _asked(question.text, answer, asker)
+    except (EngineError, Refusal) as error:
+        logger.info("no title: %s", error)
+        return
+    except Exception:
+        logger.exception("no title")
+        return
+    untitled = Conversation.objects.filter(pk=answer.conversation_id, is_title_given=False)
+    if title and await untitled.aupdate(title=title):
+        uid = answer.conversation.uid
+        frame = {"type": "title", "conversation": uid.hex, "title": title}
+        await groups.tell(groups.of_owner(answer.conversation.owner), frame)
+
+
+async def _asked(question: str, answer: Message, asker: Asker) -> str:
+    talk = f"Question: {question[:MAX_READ]}\n\nAnswer: {answer.text[:MAX_READ]}"
+    reply = await admission.generate(
+        asker,
+        answer.model,
+        PARAMS,
+        messages=[{"role": "user", "content": f"{ASKED}\n\n{talk}"}],
+        template_options=NO_THINKING,
+    )
+    return cleaned(split_thinking("".join([piece.text async for piece in reply]))[1])
+
+
+def cleaned(text: str) -> str:
+    """The title without what models put around one; empty if there is nothing to show."""
+    line = next(filter(None, map(str.strip, text.splitlines())), "")
+    title = LABEL.sub("", line).strip(DECORATION).replace("\0", "")
+    return title if len(title) <= MAX_LENGTH else title[:MAX_LENGTH].rsplit(" ", 1)[0] + "…"

@@ -1,0 +1,101 @@
+"""From what is asked to tokens: rendering, trimming, counting."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .backend import Backend
+from .errors import InvalidParameter, PromptTooLong
+from .request import Request
+from .turns import reserve, to_drop
+from .wire import Count
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Tokens, and the indices of the messages that had no room among them."""
+
+    tokens: list[int]
+    dropped: list[int]
+
+
+class PromptMaker:
+    """Asks one backend; to be used by one thread at a time."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._context_length = backend.info.context_length
+
+    def make(self, request: Request) -> Prompt:
+        """
+        Raises:
+            EngineError: it leaves no room for an answer, or cannot be a prompt.
+        """
+        prompt = self._prompt(request)
+        if all(map(self._backend.is_special, prompt.tokens)):
+            shown = request.text if request.tokens is None else prompt.tokens
+            raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
+        if len(prompt.tokens) >= self._context_length:
+            raise self._too_long(len(prompt.tokens), request)
+        return prompt
+
+    def count(self, asked: Count) -> list[int]:
+        """One number for the messages, or one for each text.
+
+        Of a text that is far too long for the context, the least that it can have.
+
+        Raises:
+            TemplateError: the messages cannot be rendered.
+        """
+        if asked.messages is not None:
+            text = self._backend.render(asked.messages, asked.template_options)
+            return [_number(self._tokenized(text))]
+        opening = len(self._backend.tokenize(""))  # of a prompt, and not of each text in it
+        return [_number(self._tokenized(text), opening) for text in asked.texts]
+
+    def _prompt(self, request: Request) -> Prompt:
+        if request.messages is not None:
+            return self._trimmed(request, request.messages)
+        if request.tokens is None:
+            tokens = self._tokenized(request.text or "")
+            return Prompt(self._complete(tokens, request), [])
+        for token in request.tokens:
+            if not self._backend.has_token(token):
+                raise InvalidParameter("prompt", token, "is not a token of this model")
+        return Prompt(request.tokens, [])
+
+    def _trimmed(self, request: Request, messages: list[dict[str, Any]]) -> Prompt:
+        """The prompt without the messages that the request's policy gives up."""
+        made: dict[int, list[int] | int] = {}  # by the number of messages that are left out
+
+        def num_tokens(dropped: list[int]) -> int:
+            gone = {*dropped}
+            kept = [message for i, message in enumerate(messages) if i not in gone]
+            text = self._backend.render(kept, request.template_options)
+            tokens = made[len(dropped)] = self._tokenized(text + request.prefix)
+            return _number(tokens)
+
+        limit = self._context_length - reserve(request.params.max_tokens, self._context_length)
+        dropped = to_drop(messages, request.context_policy, limit, num_tokens)
+        if len(dropped) not in made:
+            num_tokens(dropped)
+        return Prompt(self._complete(made[len(dropped)], request), dropped)
+
+    def _tokenized(self, text: str) -> list[int] | int:
+        """The tokens; of what is far too long, only how many they are at least.
+
+        Others wait while a prompt is tokenized.
+        """
+        at_least = len(text) // self._backend.max_token_length
+        return at_least if at_least > self._context_length else self._backend.tokenize(text)
+
+    def _complete(self, tokens: list[int] | int, request: Request) -> list[int]:
+        if isinstance(tokens, int):
+            raise self._too_long(tokens, request)
+        return tokens
+
+    def _too_long(self, number: int, request: Request) -> PromptTooLong:
+        return PromptTooLong(number, self._context_length, request.prompt_param)
+
+
+def _number(tokens: list[int] | int, opening: int = 0) -> int:
+    return tokens if isinstance(tokens, int) else len(tokens) - opening

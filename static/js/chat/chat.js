@@ -1,0 +1,168 @@
+// One conversation: the composer, the thread and the socket between them.
+
+import { Attachments } from "./attachments.js";
+import { switchBranch } from "./branches.js";
+import { Composer } from "./composer.js";
+import { hideRefusal, showRefusal, showState } from "./connection.js";
+import { edit } from "./editor.js";
+import { addressOf } from "./ids.js";
+import { toEnd } from "./scroll.js";
+import { Settings } from "./settings.js";
+import { Socket } from "./socket.js";
+import { Thread } from "./thread.js";
+
+const ON_TOUCH = matchMedia("(hover: none)");
+
+class Chat {
+  constructor(root) {
+    this.root = root;
+    this.model = root.querySelector("#model");
+    this.thread = new Thread(root.querySelector(".thread"), root.dataset.conversation);
+    this.composer = new Composer(root.querySelector("#composer"), this.thread.conversation || "new");
+    this.attachments = new Attachments(root.querySelector("#composer"), (text) => showRefusal({ text }));
+    this.settings = new Settings();
+    this.socket = new Socket();
+    this.lost = "";
+    this.composer.isRunning = this.thread.running !== null;
+    this.#listen();
+    if (this.thread.conversation && !location.hash) toEnd();
+  }
+
+  get isRunning() {
+    return this.composer.isRunning;
+  }
+
+  focus() {
+    this.composer.focus();
+  }
+
+  stop() {
+    const message = this.thread.running?.dataset.uid;
+    if (message) this.socket.send({ type: "stop", message });
+  }
+
+  #listen() {
+    const { composer, thread, socket } = this;
+    composer.addEventListener("send", () => this.#send());
+    composer.addEventListener("stop", () => this.stop());
+    composer.addEventListener("edit-last", () => this.#editLast());
+    thread.addEventListener("running", ({ detail }) => (composer.isRunning = detail));
+    thread.addEventListener("title", ({ detail }) => this.#entitle(detail));
+    socket.addEventListener("frame", ({ detail }) => thread.take(detail));
+    socket.addEventListener("state", ({ detail }) => this.#connected(detail));
+    this.root.addEventListener("click", (event) => this.#clicked(event));
+    this.root.addEventListener("submit", (event) => {
+      if (!event.target.matches(".branches")) return;
+      event.preventDefault();
+      switchBranch(event.target, event.submitter, thread);
+    });
+  }
+
+  async #connected(state) {
+    showState(state);
+    if (!this.socket.isOpen || !this.thread.conversation) return;
+    if (state === "reopened") await this.thread.refresh();
+    this.#forgetIfSent();
+    this.socket.send(this.thread.resume);
+  }
+
+  async #send() {
+    const { composer, attachments, thread } = this;
+    const text = composer.text;
+    if ((!text.trim() && !attachments.uids.length) || attachments.isUploading) return;
+    if (composer.isRunning) return showRefusal({ code: "conversation_busy" });
+    const frame = { type: "send", text, attachments: attachments.uids, model: this.model.value };
+    const isNew = !thread.conversation;
+    const more = isNew ? this.settings.values : { conversation: thread.conversation };
+    const putBack = attachments.take();
+    composer.text = "";
+    const isSent = await this.#ask({ ...frame, ...more });
+    if (isSent) return;
+    putBack();
+    composer.giveBack(text);
+  }
+
+  // False if it was refused; why is on the page then.
+  async #ask(frame) {
+    hideRefusal();
+    try {
+      const accepted = await this.socket.request(frame);
+      if (!this.thread.conversation) this.#opened(accepted);
+      toEnd();
+      // The button that was pressed has made room for the answer.
+      if (document.activeElement === document.body) this.thread.running?.focus();
+      document.body.dispatchEvent(new CustomEvent("chat:changed"));
+      return true;
+    } catch (refused) {
+      if (!refused.code) throw refused;
+      if (refused.code === "lost") this.lost = frame.text ?? "";
+      showRefusal(refused);
+      return false;
+    }
+  }
+
+  // The connection broke before it was known whether this had been sent.
+  #forgetIfSent() {
+    const said = [...this.thread.root.querySelectorAll(".said")].at(-1)?.textContent;
+    if (this.lost && said === this.lost && this.composer.text === this.lost) {
+      this.composer.text = "";
+      hideRefusal();
+    }
+    this.lost = "";
+  }
+
+  // The new conversation has its first message, and with it an address.
+  #opened(accepted) {
+    const { conversation } = accepted;
+    this.thread.conversation = this.root.dataset.conversation = conversation;
+    this.composer.key = conversation;
+    this.settings.conversation = conversation;
+    history.pushState(null, "", addressOf(conversation));
+    this.root.classList.remove("is-new");
+    this.thread.take(accepted);
+  }
+
+  #entitle(title) {
+    document.getElementById("title").textContent = title;
+    document.title = `${title} · llmsite`;
+    document.body.dispatchEvent(new CustomEvent("chat:changed"));
+  }
+
+  #clicked({ target }) {
+    const button = target.closest("[data-do]");
+    const message = button?.closest(".message");
+    const uid = message?.dataset.uid;
+    switch (button?.dataset.do) {
+      case "again":
+        return this.#ask({ type: "regenerate", message: uid, model: this.model.value });
+      case "continue":
+        return this.#ask({ type: "continue", message: uid });
+      case "edit":
+        return this.#edit(message);
+      case "settings":
+        return this.settings.open();
+      case "suggest":
+        this.composer.text = button.textContent;
+        return this.composer.focus();
+    }
+  }
+
+  #edit(article) {
+    edit(article, async (text) => {
+      const isSent = await this.#ask({ type: "edit", message: article.dataset.uid, text });
+      if (!isSent) this.composer.giveBack(text);
+    });
+  }
+
+  #editLast() {
+    const last = [...this.thread.root.querySelectorAll('[data-role="user"]')].at(-1);
+    if (last) this.#edit(last);
+  }
+}
+
+export function start(root) {
+  const chat = new Chat(root);
+  addEventListener("popstate", () => location.reload());
+  if (!ON_TOUCH.matches) chat.focus();
+  return chat;
+}

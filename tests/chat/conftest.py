@@ -1,0 +1,27 @@
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+from accounts.models import User
+from chat.models import Conversation
+
+from .socket import Socket
+
+
+@pytest.fixture
+def local(transactional_db) -> User:
+    """Who everybody is while nobody signs in."""
+    return User.objects.local()
+
+
+@pytest.fixture
+def conversation(local) -> Conversation:
+    return Conversation.objects.create(owner=f"user:{local.pk}", user=local, model="fake")
+
+
+@pytest.fixture
+async def socket(fake_model, local):
+    """An open one, of the local user."""
+    async with Socket.opened() as socket:
+        yield socket
+    await sync_to_async(connections.close_all)()

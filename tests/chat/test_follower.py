@@ -1,0 +1,113 @@
+"""What one socket is told of one answer: all of it, once, in order."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat import follower
+from chat.follower import Follower
+from chat.markdown import render
+
+IDS = {"conversation": "c", "message": "m"}
+
+
+def piece(text, seq, type="delta"):
+    return {"type": type, "seq": seq, "text": text, **IDS}
+
+
+def pieces_of(text, cuts):
+    """The text cut at those places, as its writer tells it."""
+    places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
+    return [piece(text[a:b], b) for a, b in pairwise(places)]
+
+
+def told(frames, type="delta"):
+    return "".join(frame["text"] for frame in frames if frame["type"] == type)
+
+
+def test_a_piece_that_follows_is_passed_on():
+    assert Follower(IDS).take(piece("one", 3)) == [piece("one", 3)]
+
+
+def test_a_piece_that_was_heard_before_is_not_heard_again():
+    some = Follower(IDS, seq=3)
+    assert some.take(piece("one", 3)) == []
+    assert some.take(piece("e two", 7)) == [piece(" two", 7)]
+
+
+def test_a_gap_is_noticed_and_nothing_is_passed_on_before_it_is_filled():
+    some = Follower(IDS)
+    some.take(piece("one", 3))
+
+    assert some.take(piece(" three", 13)) == []
+    assert some.is_behind
+    assert some.take(piece(" four", 18)) == []
+    assert some.catch_up("one two three four", "") == [piece(" two three four", 18)]
+    assert not some.is_behind
+
+
+def test_reasoning_has_a_length_of_its_own():
+    some = Follower(IDS)
+    some.take(piece("Hm", 2, "reasoning"))
+    some.take(piece("Yes", 3))
+
+    assert some.seqs == (2, 3)
+
+
+@given(
+    text=st.text(),
+    cuts=st.lists(st.integers(0, 1000)),
+    lost=st.sets(st.integers(0, 20)),
+    has=st.integers(0, 1000),
+)
+def test_whatever_is_lost_the_text_is_told_once_and_in_order(text, cuts, lost, has):
+    start = has % (len(text) + 1)
+    some, frames = Follower(IDS, seq=start), []
+    for number, one in enumerate(pieces_of(text, cuts)):
+        if number not in lost:
+            frames += some.take(one)
+        if some.is_behind:
+            frames += some.catch_up(text[: one["seq"]], "")
+    frames += some.catch_up(text, "")
+
+    assert text[:start] + told(frames) == text
+
+
+@given(
+    text=st.text(alphabet="ab *_`#\n-1.|", max_size=80),
+    cuts=st.lists(st.integers(0, 100), max_size=10),
+    has=st.integers(0, 100),
+)
+def test_a_page_shows_in_the_end_what_the_whole_text_renders_to(text, cuts, has):
+    start = has % (len(text) + 1)
+    some = Follower(IDS, seq=start, with_html=True)
+    page = {}
+    frames = some.catch_up(text[:start], "")
+    for one in pieces_of(text, cuts):
+        frames += some.take(one)
+    frames += some.finish()
+    for frame in frames:
+        if frame["type"] == "block" and frame["part"] == "text":
+            page[frame["index"]] = frame["html"]
+
+    whole = Follower(IDS, with_html=True)
+    expected = {
+        frame["index"]: frame["html"]
+        for frame in [*whole.take(piece(text, len(text))), *whole.finish()]
+        if frame["type"] == "block"
+    }
+    assert "".join(expected.values()) == render(text)
+    assert expected | page == expected  # what was shown before is the page's own
+
+
+def test_blocks_wait_while_rendering_would_take_too_much(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(follower.time, "monotonic", lambda: now[0])
+    some = Follower(IDS, with_html=True)
+    some.take(piece("one", 3))
+
+    assert [frame["type"] for frame in some.take(piece(" two", 7))] == ["delta"]
+    assert some.flush() == []
+    now[0] += 1
+    assert [frame["type"] for frame in some.flush()] == ["block"]
