@@ -3,6 +3,7 @@
 from django.urls import path
 
 from .pages import chat, compare, connect, settings
+from .pages.library_urls import library_patterns
 
 conversations = [
     path("", chat.new_chat, name="chat"),
@@ -13,4 +14,4 @@ conversations = [
     path("connect/", connect.connect, name="connect"),
 ]
 
-urlpatterns = [*conversations]
+urlpatterns = [*conversations, *library_patterns]

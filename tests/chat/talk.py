@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from accounts.models import User
@@ -39,3 +40,12 @@ def attached(user: User, to: Message | None = None, at: datetime | None = None, 
     file = Attachment.objects.create(user=user, message=to, **{**usual, **columns})
     Attachment.objects.filter(pk=file.pk).update(created_at=at or timezone.now())
     return file
+
+
+def downloaded(response) -> str:
+    """The whole of what a page streams."""
+
+    async def collect():
+        return b"".join([piece async for piece in response.streaming_content])
+
+    return async_to_sync(collect)().decode()
