@@ -48,7 +48,7 @@ class Chat {
     composer.addEventListener("edit-last", () => this.#editLast());
     thread.addEventListener("running", ({ detail }) => (composer.isRunning = detail));
     thread.addEventListener("title", ({ detail }) => this.#entitle(detail));
-    socket.addEventListener("frame", ({ detail }) => thread.take(detail));
+    socket.addEventListener("frame", ({ detail }) => this.#take(detail));
     socket.addEventListener("state", ({ detail }) => this.#connected(detail));
     this.root.addEventListener("click", (event) => this.#clicked(event));
     this.root.addEventListener("submit", (event) => {
@@ -56,6 +56,11 @@ class Chat {
       event.preventDefault();
       switchBranch(event.target, event.submitter, thread);
     });
+  }
+
+  #take(frame) {
+    this.thread.take(frame);
+    if (frame.type === "title") changed(); // also another conversation's
   }
 
   async #connected(state) {
@@ -91,7 +96,7 @@ class Chat {
       toEnd();
       // The button that was pressed has made room for the answer.
       if (document.activeElement === document.body) this.thread.running?.focus();
-      document.body.dispatchEvent(new CustomEvent("chat:changed"));
+      changed();
       return true;
     } catch (refused) {
       if (!refused.code) throw refused;
@@ -125,7 +130,6 @@ class Chat {
   #entitle(title) {
     document.getElementById("title").textContent = title;
     document.title = `${title} · llmsite`;
-    document.body.dispatchEvent(new CustomEvent("chat:changed"));
   }
 
   #clicked({ target }) {
@@ -159,6 +163,9 @@ class Chat {
     if (last) this.#edit(last);
   }
 }
+
+// The list of conversations reads itself anew.
+const changed = () => document.body.dispatchEvent(new CustomEvent("chat:changed"));
 
 export function start(root) {
   const chat = new Chat(root);
