@@ -108,7 +108,7 @@ def test_a_scroll_asks_for_what_follows(browser, alice, monkeypatch):
     page, seen = text(browser.get("/")), []
     for _ in range(3):
         seen += re.findall(r'class="chat-link"[^>]*>([^<]+)<', page)
-        more = re.search(r'hx-get="([^"]+)" hx-trigger="revealed"', page)
+        more = re.search(r'hx-get="([^"]+)" hx-trigger="intersect once"', page)
         page = text(browser.get(more[1], headers=HTMX)) if more else ""
     assert seen == ["4", "3", "2", "1", "0"]
 
