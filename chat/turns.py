@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.accounting import HOLDER
 from accounts.models import Lease
+from inference.runtime import InvalidParameter
 
 from .errors import ConversationBusy, MessageNotFound
 from .models import Attachment, Conversation, Message, Role, Status
@@ -41,6 +43,7 @@ def say(
 
     Raises:
         ConversationBusy: another answer is being written.
+        InvalidParameter: these are more attachments than a message may have.
         MessageNotFound: an attachment is not this person's, or was sent before.
     """
     if parent and parent.is_running:
@@ -123,6 +126,9 @@ def _grown(answer: Message) -> Conversation:
 
 
 def _attach(question: Message, uids: Sequence[uuid.UUID]) -> None:
+    most = settings.CONFIG.limits.max_attachments
+    if len(uids) > most:
+        raise InvalidParameter("attachments", len(uids), f"are more files than {most}")
     mine = Attachment.objects.filter(user=question.conversation.user_id, message=None)
     for uid in uids:
         if not mine.filter(uid=uid).update(message=question):

@@ -2,8 +2,7 @@
 
 from django.urls import path
 
-from .pages import chat, compare, connect, settings
-from .pages.library_urls import library_patterns
+from .pages import chat, compare, connect, files_urls, library_urls, settings
 
 conversations = [
     path("", chat.new_chat, name="chat"),
@@ -14,4 +13,4 @@ conversations = [
     path("connect/", connect.connect, name="connect"),
 ]
 
-urlpatterns = [*conversations, *library_patterns]
+urlpatterns = [*conversations, *files_urls.urlpatterns, *library_urls.urlpatterns]

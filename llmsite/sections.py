@@ -199,6 +199,19 @@ class Limits(Section):
     max_sessions: int = Field(
         1000, ge=1, description="Chat sessions kept in the older dialect (not served yet)."
     )
+    max_attachment_mb: float = Field(
+        10,
+        gt=0,
+        description="Size of an attached file, in MiB. The request that brings it is held to "
+        "`max_body_mb` as well, so that has to be a little more.",
+    )
+    max_attachment_characters: int = Field(
+        400_000, ge=1, description="Characters of an attached file's text."
+    )
+    max_attachments: int = Field(10, ge=0, description="Files attached to one message.")
+    max_unsent_attachments: int = Field(
+        50, ge=0, description="Files that a person may hold and has not sent."
+    )
     default_rate_limit_per_minute: int | None = Field(
         None,
         ge=0,

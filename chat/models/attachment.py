@@ -8,10 +8,19 @@ from django.db import models
 
 from .message import Message
 
+CHARACTERS_A_TOKEN = 4  # of English; where no model has counted yet
+
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def owned_by(self, user: object) -> Self:
         return self.filter(user=user)
+
+    def unsent(self) -> Self:
+        return self.filter(message=None)
+
+    def shown(self) -> Self:
+        """Without those of deleted conversations."""
+        return self.filter(message__conversation__deleted_at=None)
 
 
 class Attachment(models.Model):
@@ -38,3 +47,17 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether `cost` is one, since no model has counted yet."""
+        return self.num_tokens is None
+
+    @property
+    def cost(self) -> int:
+        """Tokens of the model's context."""
+        return estimated_tokens(self.text) if self.num_tokens is None else self.num_tokens
+
+
+def estimated_tokens(text: str) -> int:
+    return -(-len(text) // CHARACTERS_A_TOKEN)

@@ -4,7 +4,7 @@ from django.urls import path
 
 from . import changes, exchange, folders, library, presets, sharing
 
-library_patterns = [
+urlpatterns = [
     path("c/list/<slug:place>/", library.listing, name="conversations"),
     path("c/search/", library.found, name="chat-search"),
     path("c/<uuid:uid>/at/<uuid:message>/", library.at_message, name="conversation-at"),

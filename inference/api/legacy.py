@@ -78,7 +78,11 @@ class ChatView(LimitedEndpoint):
     endpoint = "chat"
 
     async def post(self, request: Request) -> HttpResponseBase:
-        answer = self._text if is_legacy(request) else self._openais
+        try:
+            answer = self._text if is_legacy(request) else self._openais
+        except APIException:  # no JSON: neither is asked, and it counts all the same
+            with Recorder(CHAT):
+                raise
         return await answer(request)
 
     @idempotent(TEXT_CHAT)

@@ -13,6 +13,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts.models import ApiKey, UsageRecord, User
+from chat.models import Attachment
 from inference.models import LanguageModel
 from llmsite.asgi import application
 
@@ -66,6 +67,8 @@ PROBES = {"health": reads("/health"), "readiness": reads("/readiness")}
 # For whoever signed in.
 PAGES = {
     "": "/",
+    "attachments/": "/attachments/",
+    "attachments/<uuid:uid>/": "/attachments/{attachment}/",
     "accounts/": "/accounts/",
     "accounts/keys/": "/accounts/keys/",
     "accounts/keys/<int:pk>/rename/": "/accounts/keys/{key}/rename/",
@@ -326,8 +329,14 @@ def is_sent_away(answer):
 
 class TestPages:
     @pytest.fixture
-    def paths(self, alice):
-        return [path.format(key=alice.key.pk) for path in PAGES.values()]
+    def own(self, alice):
+        """What is Alice's, by its part of a path."""
+        notes = Attachment.objects.create(user=alice.user, name="alice.txt", size_bytes=1)
+        return {"key": alice.key.pk, "attachment": notes.uid}
+
+    @pytest.fixture
+    def paths(self, own):
+        return [path.format(**own) for path in PAGES.values()]
 
     @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
     def test_send_strangers_to_sign_in(self, paths, headers):
@@ -350,15 +359,16 @@ class TestPages:
         User.objects.update(is_active=False)
         assert is_sent_away(browser.get("/"))
 
-    def test_about_somebody_elses_key_are_not_there(self, alice, bob):
+    def test_about_what_is_somebody_elses_are_not_there(self, alice, bob, own):
         browser = Client()
         browser.force_login(bob.user)
-        paths = [path for path in PAGES.values() if "{key}" in path]
-        answers = walk([path.format(key=alice.key.pk) for path in paths], browser)
+        paths = [path for path in PAGES.values() if "{" in path]
+        answers = walk([path.format(**own) for path in paths], browser)
         found = {what for what, status in statuses(answers).items() if status not in (404, 405)}
-        assert (len(paths), found) == (3, set())
+        assert (len(paths), found) == (4, set())
         alice.key.refresh_from_db()
         assert (alice.key.state, alice.key.name) == ("active", "alice's laptop")
+        assert Attachment.objects.filter(uid=own["attachment"]).exists()
 
     def test_tell_nothing_of_somebody_else(self, alice, bob, paths):
         told = []
@@ -366,7 +376,7 @@ class TestPages:
             browser = Client()
             browser.force_login(who.user)
             told.append(tells_of(walk(paths, browser), "alice"))
-        assert "GET /accounts/keys/" in told[0]
+        assert told[0] >= {"GET /accounts/keys/", "GET /attachments/"}
         assert told[1] == set()
 
 

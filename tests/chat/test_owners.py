@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from chat.models import Conversation, Share
-from chat.pages.library_urls import library_patterns
+from chat.pages.library_urls import urlpatterns
 from chat.sharing import share
 from tests.accounts.site import browser_of, configured
 from tests.chat.talk import conversation, downloaded, person
@@ -159,4 +159,4 @@ def test_every_page_is_in_the_table():
         for name in ("uid", "message", "deleted", "folder", "preset", "share")
     }
     tested = {resolver.resolve(url.format(**filled)).url_name for _, url, _, _ in URLS}
-    assert tested | OF_EACH == {pattern.name for pattern in library_patterns}
+    assert tested | OF_EACH == {pattern.name for pattern in urlpatterns}

@@ -1,0 +1,64 @@
+"""Attachments in the database, from the upload to the message they are sent with."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.callers import policy_of
+from accounts.models import User
+from accounts.pages.own_keys import alone
+from chat.models import Attachment
+
+from .errors import FileTooLarge, TooManyUnsent
+from .reading import Reading
+
+UNSENT_FOR = timedelta(days=7)  # what is older was forgotten
+
+
+def check(user: User, name: str, size: int) -> None:
+    """What can be refused before the file is read.
+
+    Raises:
+        AttachmentRefused: it is too large, or the person holds too many.
+    """
+    most = max_bytes(user)
+    if size > most:
+        raise FileTooLarge(name=name, size=size, most=most)
+    check_room(user, name)
+
+
+def max_bytes(user: User) -> int:
+    """Of a file. A larger one would not fit into a request anyhow, or passes the person's rule."""
+    limits = settings.CONFIG.limits
+    most = int(min(limits.max_attachment_mb, limits.max_body_mb) * 2**20)
+    rule = policy_of(user).smallest("max_body_kb")
+    return min(most, rule.value * 2**10) if rule else most
+
+
+def check_room(user: User, name: str) -> None:
+    most = settings.CONFIG.limits.max_unsent_attachments
+    unsent = Attachment.objects.owned_by(user).unsent()
+    unsent.filter(created_at__lt=timezone.now() - UNSENT_FOR).delete()
+    if unsent.count() >= most:
+        raise TooManyUnsent(name=name, most=most)
+
+
+def add(
+    user: User, name: str, size_bytes: int, reading: Reading, num_tokens: int | None
+) -> Attachment:
+    """Keep the text; the file itself is not kept.
+
+    Raises:
+        TooManyUnsent: others were added meanwhile.
+    """
+    with alone(user):
+        check_room(user, name)
+        return Attachment.objects.create(
+            user=user,
+            name=name,
+            media_type=reading.media_type,
+            size_bytes=size_bytes,
+            text=reading.text,
+            num_tokens=num_tokens,
+        )
