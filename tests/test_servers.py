@@ -27,6 +27,8 @@ PARTS = [
     "tests/api/test_policies.py",
     "tests/chat/test_turns.py",
     "tests/chat/test_socket.py",
+    "tests/chat/test_search.py",
+    "tests/chat/test_exchange.py",
 ]
 
 
