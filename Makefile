@@ -23,7 +23,7 @@ endif
 
 PIN := $(shell sed -n 's/^\(llama-cpp-python==[0-9.]*\).*/\1/p' requirements.lock)
 
-.PHONY: serve test check format lock clean bench-quotas
+.PHONY: serve test check format lock clean bench-quotas bench-sockets
 
 serve: $(VENV)/runtime
 	@exec $(BIN)/python manage.py serve
@@ -45,6 +45,9 @@ format: $(VENV)/dev
 
 bench-quotas: $(VENV)/runtime
 	$(BIN)/python bench/quotas.py
+
+bench-sockets: $(VENV)/dev
+	$(BIN)/python bench/sockets.py
 
 # Written anew after a change of pyproject.toml; no index address gets into them.
 lock: $(VENV)/bin/python

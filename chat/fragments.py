@@ -27,13 +27,18 @@ def _language(request: HttpRequest) -> str:
 def _turn(answer: UUID, language: str) -> str:
     question, shown = _shown(answer)[-2:]
     with translation.override(language):
-        return render_to_string("chat/turn.html", {"question": question, "answer": shown})
+        return _text("chat/turn.html", {"question": question, "answer": shown})
 
 
 def _message(uid: UUID, language: str) -> str:
     shown = _shown(uid)[-1]
     with translation.override(language):
-        return render_to_string("chat/message.html", {"shown": shown})
+        return _text("chat/message.html", {"shown": shown})
+
+
+def _text(template: str, context: dict[str, Shown]) -> str:
+    """A text and nothing more: frames are encoded by who knows no strings of Django's."""
+    return render_to_string(template, context) + ""
 
 
 def _shown(uid: UUID) -> list[Shown]:

@@ -41,7 +41,10 @@ RULES: dict[str, set[str]] = {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
         *("inference.registry", "inference.server", "inference.validation", *FILES),
     },
+    "chat.markdown": set(),
+    "chat.thinking": set(),
     "chat": {
+        *("chat.markdown", "chat.thinking"),
         *("accounts", "inference.runtime", "inference.admission"),
         *("inference.failures", "inference.recording"),
     },

@@ -14,9 +14,12 @@ from .languages import LEXERS
 PREFIX = "hl-"
 CLASSES = frozenset(PREFIX + name for name in STANDARD_TYPES.values() if name)
 
-# Characters: some 2 seconds of a lexer. What is longer is shown plain.
-MAX_HIGHLIGHTED = 100_000
+# Characters. What is longer is shown plain.
+MAX_HIGHLIGHTED = 12_000
 MAX_HIGHLIGHTED_OPEN = 8_000
+# The lexers' expressions look ahead over words and space, across lines, from each word anew:
+# what has a very long line, or many without a sign between the words, would take minutes.
+UNLIKE_CODE = re.compile(r"^.{400}|^(?:[\w \t.\[\]]*\n){25}", re.MULTILINE)
 
 LANGUAGE = re.compile(r"[\w+#.-]{1,24}", re.ASCII)
 
@@ -35,7 +38,7 @@ def block(source: str, info: str, max_highlighted: int) -> str:
 
 
 def _coloured(source: str, language: str, max_highlighted: int) -> str:
-    if language not in LEXERS or len(source) > max_highlighted:
+    if language not in LEXERS or len(source) > max_highlighted or UNLIKE_CODE.search(source):
         return escape(source)
-    lexer = get_lexer_by_name(LEXERS[language], stripnl=False, ensurenl=False)
+    lexer = get_lexer_by_name(LEXERS[language], stripnl=False)
     return highlight(source, lexer, HtmlFormatter(nowrap=True, classprefix=PREFIX))

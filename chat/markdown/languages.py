@@ -7,8 +7,6 @@ them is known to end in time whatever it is given.
 _NAMES: dict[str, str] = {
     "bash": "sh shell zsh console-script",
     "c": "h",
-    "clojure": "clj",
-    "cmake": "",
     "console": "shell-session terminal",
     "cpp": "c++ cc hpp",
     "csharp": "c# cs",
@@ -21,7 +19,6 @@ _NAMES: dict[str, str] = {
     "fsharp": "f# fs",
     "go": "golang",
     "graphql": "",
-    "groovy": "",
     "haskell": "hs",
     "hcl": "terraform tf",
     "html": "",

@@ -20,7 +20,7 @@ def is_allowed(url: str) -> bool:
 
 
 def plugin(parser: MarkdownIt) -> None:
-    parser.core.ruler.after("inline", "links", links)
+    parser.core.ruler.after("linkify", "links", links)
 
 
 def links(state: StateCore) -> None:

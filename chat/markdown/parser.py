@@ -41,9 +41,12 @@ class Renderer(RendererHTML):
 
 
 def make_parser() -> Parser:
-    options = {"html": False, "maxNesting": MAX_NESTING, "tasklists": True}
+    options = {"html": False, "maxNesting": MAX_NESTING, "tasklists": True, "linkify": True}
     parser = Parser("commonmark", options, renderer_cls=Renderer)
-    parser.enable(["table", "strikethrough"])
+    parser.enable(["table", "strikethrough", "linkify"])
+    # Only what says that it is an address: `main.py` and `me@home` are none.
+    assert parser.linkify, "linkify-it-py is installed"
+    parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
     parser.disable(["reference", "html_block", "html_inline"])
     for plugin in (formulas.plugin, citations.plugin, links.plugin, tables.plugin):
         parser.use(plugin)

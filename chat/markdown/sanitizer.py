@@ -13,8 +13,9 @@ _ALIGNED = {"align": {"left", "center", "right"}}
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
-    if name == "href" and value.startswith("#"):
-        return value if links.CITATION.fullmatch(value) else None
+    """Of addresses none that are relative: those would be our own pages."""
+    if name == "href" and not (links.is_allowed(value) or links.CITATION.fullmatch(value)):
+        return None
     return value
 
 

@@ -1,6 +1,7 @@
 """A model that needs no weights: it echoes the prompt, one token a word.
 
-Words of the prompt steer it: `crash` ends the process, `fail` the step.
+Words of the prompt steer it: `crash` ends the process, `fail` the step, and for `now` it
+writes the time, in seconds since 1970.
 """
 
 import collections.abc
@@ -61,7 +62,10 @@ class FakeBackend:
         return token == END
 
     def piece(self, token: int) -> bytes:
-        return b"" if token == END else f"{self.words[token]} ".encode()
+        if token == END:
+            return b""
+        word = self.words[token]
+        return f"{time.time() if word == 'now' else word} ".encode()
 
     def begin(self, sequence: Sequence) -> None:
         sequence.sampler = self
