@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -150,7 +150,7 @@ def _begun(question: Question, caller: Caller) -> Conversation:
     return session
 
 
-def _end() -> Any:
+def _end() -> datetime:
     return timezone.now() + timedelta(seconds=settings.CONFIG.limits.session_ttl_seconds)
 
 

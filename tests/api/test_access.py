@@ -74,6 +74,11 @@ PROBES = {"health": reads("/health"), "readiness": reads("/readiness")}
 # For whoever signed in.
 PAGES = {
     "": "/",
+    "c/<uuid:uid>/": "/c/{conversation}/",
+    "c/<uuid:uid>/settings/": "/c/{conversation}/settings/",
+    "c/branch/": "/c/branch/",
+    "compare/": "/compare/",
+    "connect/": "/connect/",
     "attachments/": "/attachments/",
     "attachments/<uuid:uid>/": "/attachments/{attachment}/",
     "accounts/": "/accounts/",
@@ -353,7 +358,9 @@ class TestPages:
     def own(self, alice):
         """What is Alice's, by its part of a path."""
         notes = Attachment.objects.create(user=alice.user, name="alice.txt", size_bytes=1)
-        return {"key": alice.key.pk, "attachment": notes.uid}
+        whose = {"owner": f"user:{alice.user.pk}", "user": alice.user}
+        talk = Conversation.objects.create(title="alice's", **whose)
+        return {"key": alice.key.pk, "attachment": notes.uid, "conversation": talk.uid}
 
     @pytest.fixture
     def paths(self, own):
@@ -386,18 +393,19 @@ class TestPages:
         paths = [path for path in PAGES.values() if "{" in path]
         answers = walk([path.format(**own) for path in paths], browser)
         found = {what for what, status in statuses(answers).items() if status not in (404, 405)}
-        assert (len(paths), found) == (4, set())
+        assert (len(paths), found) == (6, set())
         alice.key.refresh_from_db()
         assert (alice.key.state, alice.key.name) == ("active", "alice's laptop")
         assert Attachment.objects.filter(uid=own["attachment"]).exists()
 
-    def test_tell_nothing_of_somebody_else(self, alice, bob, paths):
+    def test_tell_nothing_of_somebody_else(self, alice, bob, own, paths):
         told = []
         for who in (alice, bob):
             browser = Client()
             browser.force_login(who.user)
             told.append(tells_of(walk(paths, browser), "alice"))
-        assert told[0] >= {"GET /accounts/keys/", "GET /attachments/"}
+        talk = f"GET /c/{own['conversation']}/"
+        assert told[0] >= {"GET /accounts/keys/", "GET /attachments/", talk}
         assert told[1] == set()
 
 
