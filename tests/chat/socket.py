@@ -54,6 +54,13 @@ class Socket:
         self.heard.append(frame)
         return frame
 
+    async def hear_text(self) -> str:
+        """The next frame of a socket that is not of JSON."""
+        return str(await self._socket.receive_from(PATIENCE_SECONDS))
+
+    async def hears_nothing(self) -> bool:
+        return bool(await self._socket.receive_nothing())
+
     async def hear_until(self, *types: str) -> dict[str, Any]:
         """The next frame of one of those types."""
         while (frame := await self.hear())["type"] not in types:
