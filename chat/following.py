@@ -42,6 +42,11 @@ class Following:
             self._conversations.add(conversation)
             await self._layer.group_add(groups.of_conversation(conversation), self._channel)
 
+    async def renew(self) -> None:
+        """Layers forget a group's members after a day."""
+        for conversation in [*self._conversations]:
+            await self._layer.group_add(groups.of_conversation(conversation), self._channel)
+
     async def leave(self, conversation: UUID) -> None:
         if conversation in self._conversations:
             self._conversations.discard(conversation)
@@ -93,7 +98,7 @@ class Following:
         num_citations = 0
         if self._with_html:
             attachments = Attachment.objects.filter(message__conversation__uid=conversation)
-            num_citations = await attachments.acount()
+            num_citations = await database_sync_to_async(attachments.count)()
             self._flushing = self._flushing or asyncio.create_task(self._flush())
         follower = self._followers[answer] = Follower(
             {"conversation": conversation.hex, "message": answer.hex},
@@ -122,7 +127,7 @@ class Following:
         if follower is None:  # this socket has read the end from the row already
             return
         if follower.is_behind or follower.seqs != (frame["reasoning_seq"], frame["seq"]):
-            row = await Message.objects.aget(uid=answer)
+            row = await database_sync_to_async(Message.objects.get)(uid=answer)
             await self._send_all(follower.catch_up(row.text, row.reasoning))
         await self._send_all(follower.finish())
         await self._send(frame)
@@ -146,7 +151,8 @@ class Following:
 
     async def _ask_for(self, answer: UUID) -> None:
         """Ask the answer's writer. If there is none any more, the row has all there is."""
-        row = await Message.objects.select_related("conversation").filter(uid=answer).afirst()
+        rows = Message.objects.select_related("conversation").filter(uid=answer)
+        row = await database_sync_to_async(rows.first)()
         if row is None:
             return
         if row.is_running:
