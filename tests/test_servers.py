@@ -27,6 +27,8 @@ PARTS = [
     "tests/api/test_policies.py",
     "tests/chat/test_search.py",
     "tests/chat/test_exchange.py",
+    "tests/chat/test_library.py",
+    "tests/chat/test_sharing.py",
 ]
 
 
