@@ -23,8 +23,13 @@ OPEN = {
 }
 PATTERNS = [*accounts.pages.urls.urlpatterns, *chat.urls.urlpatterns]
 ARGUMENTS = {
-    **{"uid": UUID(int=1), "pk": 1, "provider_id": "acme", "uidb36": "1", "key": "abc"},
-    **{"message": UUID(int=2), "place": "recent"},
+    "uid": UUID(int=1),
+    "pk": 1,
+    "provider_id": "acme",
+    "uidb36": "1",
+    "key": "abc",
+    "message": UUID(int=2),
+    "place": "recent",
 }
 CLOSED = sorted(
     reverse(one.name, kwargs={name: ARGUMENTS[name] for name in one.pattern.converters})
