@@ -1,6 +1,5 @@
 """The chat socket: translates frames. What a turn is, and who writes it, is elsewhere."""
 
-import asyncio
 import contextlib
 import logging
 from typing import Any
@@ -9,13 +8,10 @@ from uuid import UUID
 
 import msgspec
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from redis.exceptions import RedisError
 
 from accounts.callers import Caller
-from accounts.errors import Refusal
-from accounts.sockets import NotLetIn, request_of
+from accounts.sockets import NotLetIn
 from inference.failures import failure
 from inference.recording import CHAT, Recorder
 
@@ -24,50 +20,26 @@ from .asking import asker_of, count, let_in
 from .errors import MessageNotFound
 from .following import Following
 from .frames import Frame, Leave, Resume, Stop, decode
+from .guarded import GuardedConsumer
 from .models import Message
 from .starting import Asking, owned_conversation, owned_message, start
 from .writer import Writer, accepted_frame
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 30.0  # between two looks at whether who listens still may
-NOT_LET_IN = 4401  # of the range for applications; as the HTTP status
 
-REFUSALS = (NotLetIn, Refusal, RedisError)
-
-
-class ChatConsumer(AsyncWebsocketConsumer):
+class ChatConsumer(GuardedConsumer):
     """One socket: starts, stops and resumes answers, and hears of all it follows."""
 
-    async def connect(self) -> None:
-        self._request = request_of(self.scope)
+    async def opened(self, caller: Caller) -> None:
         self._with_html = parse_qs(self.scope["query_string"]).get(b"html") == [b"1"]
         self._following = Following(self._forward, self.channel_name, with_html=self._with_html)
-        self._watching: asyncio.Task[None] | None = None
-        try:
-            caller = await let_in(self._request)
-        except REFUSALS:
-            await self.close()
-            return
         self._owners_group = groups.of_owner(caller.owner)
         await self.channel_layer.group_add(self._owners_group, self.channel_name)
-        await self.accept()
-        self._watching = asyncio.create_task(self._watch())
 
-    async def disconnect(self, code: int) -> None:
-        if self._watching:
-            self._watching.cancel()
-            await self.channel_layer.group_discard(self._owners_group, self.channel_name)
+    async def closed(self) -> None:
+        await self.channel_layer.group_discard(self._owners_group, self.channel_name)
         await self._following.close()
-
-    async def _watch(self) -> None:
-        """A session that has ended, or a key that was revoked, hears nothing any more."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await let_in(self._request)
-            except REFUSALS:
-                await self.close(NOT_LET_IN)
 
     # From the client
 
@@ -104,7 +76,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _start(self, frame: Asking, caller: Caller, recorder: Recorder) -> None:
         await count(caller, self._request)
-        channel = await self.channel_layer.new_channel("chat.answer")
+        channel = await self.channel_layer.new_channel()
         turn = await start(frame, caller, channel)
         await self._following.follow(turn.conversation.uid)
         group = groups.of_conversation(turn.conversation.uid)

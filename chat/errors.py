@@ -8,8 +8,8 @@ class ConversationNotFound(EngineError):
 
     code = "conversation_not_found"
 
-    def __init__(self, uid: object) -> None:
-        super().__init__(f"conversation: there is no {str(uid)!r}.", param="conversation")
+    def __init__(self, uid: object, param: str = "conversation") -> None:
+        super().__init__(f"{param}: there is no {str(uid)!r}.", param=param)
 
 
 class MessageNotFound(EngineError):

@@ -25,8 +25,11 @@ LABEL = re.compile(r"^\W*title\W*:\s*", re.IGNORECASE)
 
 
 async def find_title(question: Message, answer: Message, asker: Asker) -> None:
-    """Ask the model, once it has answered for the first time; without one the old one stays."""
-    if question.parent_id or not answer.text:
+    """Ask the model, once it has answered for the first time; without one the old one stays.
+
+    Sessions of the older dialect are shown nowhere, and get none.
+    """
+    if question.parent_id or not answer.text or answer.conversation.session_id:
         return
     try:
         title = await _asked(question.text, answer, asker)

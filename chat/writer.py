@@ -22,6 +22,7 @@ from inference.failures import failure
 from inference.runtime import ContextPolicy, EngineError, Outcome, Piece, Progress
 
 from . import branch, groups, parameters, prompt, turns
+from .listening import NOBODY, Admitted, Listener
 from .models import Message, Status
 from .thinking import ThinkingSplitter
 from .titles import find_title
@@ -53,11 +54,18 @@ class GivenUp(Exception):
 class Writer:
     """One answer, from the wait for its model to the row's last update."""
 
-    def __init__(self, turn: Turn, asker: Asker, on_end: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        asker: Asker,
+        on_end: Callable[[Outcome], None],
+        listener: Listener = NOBODY,
+    ) -> None:
         self._turn = turn
         self._answer = turn.answer
         self._asker = asker
         self._on_end = on_end
+        self._listener = listener
         self._group = groups.of_conversation(turn.conversation.uid)
         self._text = turn.answer.text
         self._reasoning = turn.answer.reasoning
@@ -89,6 +97,7 @@ class Writer:
             if self._reply:
                 self._reply.cancel()
             _writers.pop(self._answer.uid, None)
+            self._listener.end()
         if self._answer.status == Status.COMPLETE:
             await find_title(self._turn.question, self._answer, self._asker)
 
@@ -130,10 +139,12 @@ class Writer:
                 raise
             await self._end(Status.STOPPED, finish_reason="cancelled")
             return
+        self._listener.admit(Admitted(self._reply, len(self._rows)))
         async for piece in self._reply:
             if piece.progress:
                 await self._tell_progress(piece.progress)
             elif piece.text:
+                self._listener.hear(piece.text)
                 await self._take(piece)
         await self._say(*self._splitter.finish())
         await self._finish(self._reply)
@@ -209,6 +220,7 @@ class Writer:
         code = error.code if isinstance(error, EngineError) else said["code"]
         status = Status.INTERRUPTED if code in INTERRUPTING else Status.FAILED
         await self._end(status, error_code=said["code"], error=said["message"])
+        self._listener.end(error)
 
     async def _end(self, status: Status, **fields: Any) -> None:
         """The row first: whoever hears of the end, and has missed something, reads it there."""

@@ -36,7 +36,7 @@ COMPLETIONS_SPEED = Histogram(
 HEALTH_CHECKS = Counter("health_check_requests_total", "Requests for /health")
 READINESS_CHECKS = Counter("readiness_check_requests_total", "Requests for /readiness")
 MODELS_LISTS = Counter("models_list_requests_total", "Requests for the list of models")
-HISTORY_REQUESTS = Counter("history_requests_total", "Requests for a chat's history: none yet")
+HISTORY_REQUESTS = Counter("history_requests_total", "Requests for a session's history")
 MODEL_INFOS = Counter("model_info_requests_total", "Requests for one model's facts")
 
 # Our own

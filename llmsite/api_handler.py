@@ -32,7 +32,7 @@ class ByPath:
     def __init__(self, api: Application, pages: Application) -> None:
         self._api = api
         self._pages = pages
-        self._paths = URLResolver(RegexPattern(r"^/"), "inference.api.urls")
+        self._paths = URLResolver(RegexPattern(r"^/"), "llmsite.api_urls")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         application = self._api if self.is_for_programs(scope["path"]) else self._pages

@@ -42,7 +42,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmsite.settings")
 
 pages = get_asgi_application()  # sets Django up; what follows needs that
 
-from chat.routing import sockets  # noqa: E402
+from .sockets import sockets  # noqa: E402
 
 application = BelievedProxies(
     ProtocolTypeRouter(

@@ -197,7 +197,13 @@ class Limits(Section):
     )
     max_body_mb: float = Field(10, gt=0, description="Size of a request, in MiB.")
     max_sessions: int = Field(
-        1000, ge=1, description="Chat sessions kept in the older dialect (not served yet)."
+        1000,
+        ge=1,
+        description="Sessions that a caller may have in the older dialect; beyond it the one that"
+        " has been idle for longest goes.",
+    )
+    session_ttl_seconds: int = Field(
+        3600, ge=1, description="A session that nobody has used for so long is gone."
     )
     max_attachment_mb: float = Field(
         10,

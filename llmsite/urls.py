@@ -10,6 +10,6 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.pages.urls")),
-    path("", include("inference.api.urls")),
+    path("", include("llmsite.api_urls")),
     path("", include("chat.urls")),
 ]

@@ -48,6 +48,10 @@ RULES: dict[str, set[str]] = {
         *("accounts", "inference.runtime", "inference.admission"),
         *("inference.failures", "inference.recording"),
     },
+    "chat.api": {
+        *("chat", "accounts", "inference.api", "inference.runtime", "inference.admission"),
+        *("inference.metrics", "inference.recording"),
+    },
 }
 RULES["llmsite"] = {*RULES}  # the wiring
 PACKAGES = sorted({name.split(".")[0] for name in RULES})

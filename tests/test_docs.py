@@ -57,7 +57,7 @@ def routes(resolver=None, prefix="") -> Iterator[str]:
         if isinstance(pattern, URLResolver) and path not in ("admin/", "accounts/"):
             yield from routes(pattern, path)
         elif isinstance(pattern, URLPattern) and not path.startswith("^"):
-            yield "/" + path.replace("<path:name>", "{model}")
+            yield "/" + path.replace("<path:name>", "{model}").replace("<str:session_id>", "{id}")
 
 
 def subclasses(cls):

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from rest_framework.parsers import BaseParser
 
 from accounts.callers import Caller
-from accounts.policy import NO_POLICY, EffectivePolicy
+from accounts.policy import NO_POLICY, EffectivePolicy, Limit
 from accounts.sizes import body_limit, body_refusal
 
 from .refusals import ApiError, RequestTooLarge
@@ -35,16 +35,23 @@ class JsonBodyParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         limit = body_limit(_policy(parser_context))
-        raw = stream.read(limit.value + 1)
-        if len(raw) > limit.value:
-            raise RequestTooLarge(body_refusal(limit))
-        try:
-            data = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ApiError(f"The request is not valid JSON: {error}") from None
-        if not isinstance(data, dict):
-            raise ApiError("The request has to be a JSON object.")
-        return data
+        return decoded(stream.read(limit.value + 1), limit)
+
+
+def decoded(raw: bytes, limit: Limit) -> dict[str, Any]:
+    """
+    Raises:
+        ApiError: it is larger than that, or no JSON object.
+    """
+    if len(raw) > limit.value:
+        raise RequestTooLarge(body_refusal(limit))
+    try:
+        data = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(f"The request is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise ApiError("The request has to be a JSON object.")
+    return data
 
 
 def _policy(context: Mapping[str, Any] | None) -> EffectivePolicy:

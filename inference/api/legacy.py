@@ -4,36 +4,37 @@ Errors are `{"error": "<sentence>"}`, and chat answers are always streams of tex
 """
 
 import re
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, Protocol
 
 from django.http import HttpResponseBase
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
 from inference import admission, metrics, runtime
 from inference.models import LanguageModel
-from inference.recording import CHAT, COMPLETIONS, Recorder
+from inference.recording import COMPLETIONS, Recorder
+from inference.runtime import Piece
 
 from .body import checked
-from .context import CONTEXT, context_of
 from .endpoint import Endpoint, LimitedEndpoint
 from .errors import handle, message_of
 from .generating import text_of
-from .idempotency import OPENAIS, Dialect, idempotent
-from .legacy_bodies import LegacyChat, LegacyCompletion
-from .refusals import ApiError
+from .idempotency import Dialect, idempotent
+from .legacy_bodies import LegacyCompletion
 from .sse import HEADERS_ONLY, KEEPALIVE, EventStream
-from .views import chat_completion
 
 ERROR = "__ERROR__:"
 LINE_END = re.compile(r"\r\n|\r|\n")
 
 
+def sentence_of(error: Exception) -> str:
+    return message_of(handle(error, {}).data)
+
+
 def text_error(error: Exception) -> bytes:
-    return text_event(ERROR + message_of(handle(error, {}).data))
+    return text_event(ERROR + sentence_of(error))
 
 
 TEXT = Dialect(error_frame=text_error)
@@ -72,60 +73,6 @@ class LegacyCompletionsView(LegacyView, LimitedEndpoint):
             return Response(await completion(generation))
 
 
-class ChatView(LimitedEndpoint):
-    """`/chat/completions`: the body says in which dialect it is, and gets that one back."""
-
-    endpoint = "chat"
-
-    async def post(self, request: Request) -> HttpResponseBase:
-        try:
-            answer = self._text if is_legacy(request) else self._openais
-        except APIException:  # no JSON: neither is asked, and it counts all the same
-            with Recorder(CHAT):
-                raise
-        return await answer(request)
-
-    @idempotent(TEXT_CHAT)
-    async def _text(self, request: Request) -> HttpResponseBase:
-        with Recorder(CHAT) as recorder:
-            return await legacy_chat(self, request, recorder)
-
-    @idempotent(OPENAIS)
-    async def _openais(self, request: Request) -> HttpResponseBase:
-        with Recorder(CHAT) as recorder:
-            return await chat_completion(self, request, recorder)
-
-    def get_exception_handler(self) -> Any:
-        try:
-            return handle_legacy if is_legacy(self.request) else handle
-        except APIException:  # no JSON
-            return handle
-
-
-def is_legacy(request: Request) -> bool:
-    return "model-name" in request.data
-
-
-async def legacy_chat(
-    view: LimitedEndpoint, request: Request, recorder: Recorder
-) -> HttpResponseBase:
-    body = checked(LegacyChat, request.data)
-    if body.session_id is not None:
-        raise ApiError("session-id: sessions are not served yet", param="session-id")
-    messages = body.all_messages()
-    generation = await admission.generate(
-        view.asker(request),
-        body.model_name,
-        body.params(),
-        on_end=recorder.observe,
-        messages=messages,
-    )
-    view.answers = [generation]
-    response = EventStream(text_events(generation), text_error)
-    response[CONTEXT] = context_of(generation, len(messages))
-    return response
-
-
 async def completion(generation: admission.Reply) -> dict[str, Any]:
     text = await text_of(generation)
     tokens = generation.finish.usage.completion_tokens
@@ -139,7 +86,14 @@ async def completion(generation: admission.Reply) -> dict[str, Any]:
     }
 
 
-async def text_events(generation: admission.Reply) -> AsyncGenerator[bytes]:
+class Pieces(Protocol):
+    """An answer to read: a `Reply`, or one that goes on without its reader."""
+
+    def __aiter__(self) -> AsyncIterator[Piece]: ...
+    def cancel(self) -> None: ...
+
+
+async def text_events(generation: Pieces) -> AsyncGenerator[bytes]:
     is_inside_line_end = False  # the text so far ends in a carriage return
     try:
         yield HEADERS_ONLY

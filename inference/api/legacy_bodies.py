@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from django.conf import settings
-from pydantic import AliasGenerator, BaseModel, ConfigDict
+from pydantic import AliasGenerator, BaseModel, ConfigDict, StringConstraints
 
 from accounts.sizes import check_prompt_length
 from inference.runtime import InvalidParameter, SamplingParams
@@ -14,6 +14,7 @@ from .schemas import FIRST_FAULT, Name, Strings
 
 MAX_PROMPT_LENGTH = 8192  # characters
 MAX_RESPONSE_TOKENS = 2048
+SessionId = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f]{1,200}$")]  # fits a path
 SYSTEM_PROMPT = "You are a helpful AI assistant."
 
 
@@ -66,7 +67,7 @@ class LegacyChat(BaseModel):
     prompt: str
     messages: Annotated[list[LegacyMessage], FIRST_FAULT] = []
     system_prompt: str = SYSTEM_PROMPT
-    session_id: str | None = None
+    session_id: SessionId | None = None
     max_token: int = 128
     temperature: float = 0.7
     top_p: float = 0.95
@@ -75,13 +76,25 @@ class LegacyChat(BaseModel):
     stop: Strings = []
     device: str | None = None
 
+    def text(self) -> str:
+        """The prompt, within the limit of characters."""
+        check_prompt_length(len(self.prompt), "prompt", MAX_PROMPT_LENGTH)
+        return self.prompt
+
+    def own_system_prompt(self) -> str | None:
+        """Within the same limit; None if the request has none."""
+        if "system_prompt" not in self.model_fields_set:
+            return None
+        check_prompt_length(len(self.system_prompt), "system-prompt", MAX_PROMPT_LENGTH)
+        return self.system_prompt
+
     def all_messages(self) -> list[dict[str, str]]:
         """The conversation, the prompt last, within the limit of characters."""
-        check_prompt_length(len(self.prompt), "prompt", MAX_PROMPT_LENGTH)
+        prompt = self.text()
         messages = [message.model_dump() for message in self.messages]
         if not any(message["role"] == "system" for message in messages):
             messages.insert(0, {"role": "system", "content": self.system_prompt})
-        messages.append({"role": "user", "content": self.prompt})
+        messages.append({"role": "user", "content": prompt})
         check_prompt_length(sum(len(message["content"]) for message in messages), "messages")
         return messages
 

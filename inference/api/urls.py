@@ -12,7 +12,6 @@ urlpatterns = [
     path("v1/models", views.ModelsView.as_view(), name="models"),
     path("v1/models/<path:name>", views.ModelView.as_view(), name="model"),
     re_path(r"^v1/.*", views.UnknownPathView.as_view()),
-    path("chat/completions", legacy.ChatView.as_view(), name="legacy-chat"),
     path("completions", legacy.LegacyCompletionsView.as_view(), name="legacy-completions"),
     path("models", legacy.LegacyModelsView.as_view(), name="legacy-models"),
     path("models/<path:name>", legacy.LegacyModelView.as_view(), name="legacy-model"),

@@ -1,5 +1,6 @@
 """Every URL of the project, asked by everybody who may not, and by some who may."""
 
+import json
 import re
 import uuid
 from datetime import timedelta
@@ -13,9 +14,10 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts.models import ApiKey, UsageRecord, User
-from chat.models import Attachment
+from chat.models import Attachment, Conversation
 from inference.models import LanguageModel
-from llmsite.asgi import application
+from llmsite import sockets
+from tests.chat.socket import OWN_PAGE, Socket
 
 from .client import Api
 from .people import Person
@@ -56,8 +58,13 @@ OPENAIS = {
     "chat/completions": takes("/chat/completions"),
     "metrics": always("/metrics", 403),
 }
-# Likewise. Errors are the older dialect's.
+# Likewise. Errors are the older dialect's. There is one session, Alice's.
 OLDERS = {
+    "sessions": reads("/sessions"),
+    "chat/history/<str:session_id>": Route(
+        "/chat/history/hers", {"GET": 404, "HEAD": 404, "DELETE": 404, "OPTIONS": 200}
+    ),
+    "chat/history/<str:session_id>/rollback": takes("/chat/history/hers/rollback"),
     "completions": takes("/completions"),
     "models": reads("/models"),
     "models/<path:name>": reads("/models/fake"),
@@ -67,6 +74,11 @@ PROBES = {"health": reads("/health"), "readiness": reads("/readiness")}
 # For whoever signed in.
 PAGES = {
     "": "/",
+    "c/<uuid:uid>/": "/c/{conversation}/",
+    "c/<uuid:uid>/settings/": "/c/{conversation}/settings/",
+    "c/branch/": "/c/branch/",
+    "compare/": "/compare/",
+    "connect/": "/connect/",
     "attachments/": "/attachments/",
     "attachments/<uuid:uid>/": "/attachments/{attachment}/",
     "accounts/": "/accounts/",
@@ -200,6 +212,17 @@ def headers(request, alice, revoked, expired, inactive) -> dict[str, str]:
     return sent[request.param]
 
 
+def session_of(alice) -> Conversation:
+    """In which it was said that this is a secret of alice's."""
+    whose = {"owner": f"user:{alice.user.pk}", "user": alice.user}
+    ends_at = timezone.now() + timedelta(hours=1)
+    session = Conversation.objects.create(session_id="hers", expires_at=ends_at, **whose)
+    question = session.messages.create(role="user", text="alice's secret")
+    session.head = session.messages.create(role="assistant", text="secret", parent=question)
+    session.save()
+    return session
+
+
 def walk(paths, client=None, query="", **headers):
     """What every method of every path answers."""
     client = client or Client()
@@ -287,10 +310,13 @@ class TestTheApi:
         facts = {"owner": "alice", "user": alice.user, "key": alice.key}
         now = timezone.now()
         UsageRecord.objects.create(uid=uuid.uuid4(), at=now, model="alices-model", **facts)
-        alices, bobs = [walk(paths_of(OPENAIS, OLDERS), **bearer(who.text)) for who in (alice, bob)]
+        session_of(alice)
+        bobs, alices = [walk(paths_of(OPENAIS, OLDERS), **bearer(who.text)) for who in (bob, alice)]
         assert statuses(bobs) == expected(OPENAIS, OLDERS)
-        assert tells_of(alices, "alice") == {"GET /v1/usage"}
-        assert tells_of(bobs, "alice") == set()
+        assert tells_of(alices, "alice") == {"GET /v1/usage", "GET /chat/history/hers"}
+        assert [tells_of(bobs, word) for word in ("alice", '["hers"]')] == [set(), set()]
+        assert tells_of(alices, '["hers"]') == {"GET /sessions"}
+        assert alices["DELETE /chat/history/hers"].status_code == 204
 
     def test_shows_metrics_to_operators(self, alice):
         route = reads("/metrics")
@@ -332,7 +358,9 @@ class TestPages:
     def own(self, alice):
         """What is Alice's, by its part of a path."""
         notes = Attachment.objects.create(user=alice.user, name="alice.txt", size_bytes=1)
-        return {"key": alice.key.pk, "attachment": notes.uid}
+        whose = {"owner": f"user:{alice.user.pk}", "user": alice.user}
+        talk = Conversation.objects.create(title="alice's", **whose)
+        return {"key": alice.key.pk, "attachment": notes.uid, "conversation": talk.uid}
 
     @pytest.fixture
     def paths(self, own):
@@ -365,18 +393,19 @@ class TestPages:
         paths = [path for path in PAGES.values() if "{" in path]
         answers = walk([path.format(**own) for path in paths], browser)
         found = {what for what, status in statuses(answers).items() if status not in (404, 405)}
-        assert (len(paths), found) == (4, set())
+        assert (len(paths), found) == (6, set())
         alice.key.refresh_from_db()
         assert (alice.key.state, alice.key.name) == ("active", "alice's laptop")
         assert Attachment.objects.filter(uid=own["attachment"]).exists()
 
-    def test_tell_nothing_of_somebody_else(self, alice, bob, paths):
+    def test_tell_nothing_of_somebody_else(self, alice, bob, own, paths):
         told = []
         for who in (alice, bob):
             browser = Client()
             browser.force_login(who.user)
             told.append(tells_of(walk(paths, browser), "alice"))
-        assert told[0] >= {"GET /accounts/keys/", "GET /attachments/"}
+        talk = f"GET /c/{own['conversation']}/"
+        assert told[0] >= {"GET /accounts/keys/", "GET /attachments/", talk}
         assert told[1] == set()
 
 
@@ -407,11 +436,92 @@ class TestTheAdministration:
         assert (len(rows) > 50, shown) == (True, set())
 
 
-async def test_there_is_no_other_way_in():
-    """Sockets are to have rows of their own here."""
-    scope = {"type": "websocket", "path": "/", "headers": [], "client": ["127.0.0.1", 1]}
-    with pytest.raises(ValueError, match="websocket"):
-        await application(scope, None, None)
+class Door(NamedTuple):
+    """A socket, a frame that asks for what is Alice's, and what the answer to it ends with."""
+
+    path: str
+    frame: dict[str, str]
+    end: str
+
+
+# For whoever has a key, or is signed in on a page of ours.
+RESUME = {"type": "resume", "conversation": "{uid}", "message": "{message}"}
+GO_ON = {"model-name": "fake", "prompt": "b", "session-id": "hers"}
+SOCKETS = {
+    "ws/chat/": Door("/ws/chat/", RESUME, '"type":"(done|error)"'),
+    "chat/ws": Door("/chat/ws", GO_ON, "b "),
+}
+each_socket = pytest.mark.parametrize("door", SOCKETS.values(), ids=SOCKETS)
+
+
+class TestSockets:
+    @pytest.fixture(autouse=True)
+    async def close(self, leave_no_connection):
+        pass
+
+    @pytest.fixture
+    def hers(self, alice, fake_model):
+        """What Alice has talked about, by its parts of a frame."""
+        session = session_of(alice)
+        return {"uid": session.uid.hex, "message": session.head.uid.hex}
+
+    def test_each_has_one_row(self):
+        assert [str(socket.pattern) for socket in sockets.PATHS] == [*SOCKETS]
+
+    async def told(self, door, hers, key):
+        """All that is heard of what the frame asks for."""
+        heard = ""
+        async with Socket.opened(door.path, **bearer(key)) as socket:
+            frame = {name: value.format(**hers) for name, value in door.frame.items()}
+            await socket.say_raw(json.dumps(frame))
+            while not re.search(door.end, heard):
+                heard += await socket.hear_text()
+        return heard
+
+    @each_socket
+    @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
+    async def test_are_closed_to_strangers(self, headers, door):
+        assert not await Socket(door.path, **headers).is_let_in()
+
+    @each_socket
+    async def test_take_no_key_from_the_query(self, alice, door):
+        query = f"?api_key={alice.text}&token={alice.text}&authorization={alice.text}"
+        assert not await Socket(door.path + query).is_let_in()
+
+    @each_socket
+    async def test_let_in_whoever_has_a_key(self, alice, door):
+        assert await Socket(door.path, authorization=f"Bearer {alice.text}").is_let_in()
+        assert await Socket(door.path, x_api_key=alice.text).is_let_in()
+
+    @each_socket
+    @pytest.mark.parametrize(
+        ("sent", "is_let_in"),
+        [({"origin": OWN_PAGE}, True), ({"origin": "http://evil.example"}, False), ({}, False)],
+    )
+    async def test_take_a_session_from_pages_of_ours_alone(self, alice, door, sent, is_let_in):
+        browser = Client()
+        backend = "django.contrib.auth.backends.ModelBackend"
+        await sync_to_async(browser.force_login)(alice.user, backend)
+        cookie = f"sessionid={browser.cookies['sessionid'].value}"
+        assert await Socket(door.path, cookie=cookie, **sent).is_let_in() == is_let_in
+
+    @each_socket
+    async def test_tell_whoever_owns_it(self, hers, alice, door):
+        assert "secret" in await self.told(door, hers, alice.text)
+
+    @each_socket
+    @pytest.mark.parametrize("who", ["bob", "charlie", "nobody's"])
+    async def test_tell_a_foreign_key_nothing(self, hers, alice, bob, charlie, door, who):
+        await alice.joined_team()
+        await bob.joined_team()
+        keys = {"bob": bob.text, "charlie": charlie.text, "nobody's": CONFIGURED}
+        assert "secret" not in await self.told(door, hers, keys[who])
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/ws/", "/ws/chat", "/chat/ws/", "/v1/models", "/admin/"]
+    )
+    async def test_there_is_no_other(self, alice, path):
+        assert not await Socket(path, **bearer(alice.text)).is_let_in()
 
 
 # What is somebody's

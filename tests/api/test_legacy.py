@@ -259,7 +259,11 @@ class TestRefusals:
             ({"stop": "x"}, 400, "stop"),
             ({"stop": [""]}, 400, "stop"),
             ({"device": 1}, 400, "device"),
-            ({"session_id": "s"}, 400, "session-id"),
+            ({"session_id": 1}, 400, "session-id"),
+            ({"session_id": ""}, 400, "session-id"),
+            ({"session_id": "a/b"}, 400, "session-id"),
+            ({"session_id": "a\n"}, 400, "session-id"),
+            ({"session_id": "a" * 201}, 400, "session-id"),
             ({"system_prompt": 1}, 400, "system-prompt"),
         ],
     )

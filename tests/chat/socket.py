@@ -6,7 +6,10 @@ from typing import Any, Self
 
 from channels.testing import WebsocketCommunicator
 
-from llmsite.asgi import application
+from chat.routing import sockets
+from llmsite.proxies import BelievedProxies
+
+application = BelievedProxies(sockets)  # without the server's threads, each with a connection
 
 PATIENCE_SECONDS = 20.0
 OWN_PAGE = "http://testserver"
@@ -50,6 +53,13 @@ class Socket:
         frame: dict[str, Any] = json.loads(await self._socket.receive_from(PATIENCE_SECONDS))
         self.heard.append(frame)
         return frame
+
+    async def hear_text(self) -> str:
+        """The next frame of a socket that is not of JSON."""
+        return str(await self._socket.receive_from(PATIENCE_SECONDS))
+
+    async def hears_nothing(self) -> bool:
+        return bool(await self._socket.receive_nothing())
 
     async def hear_until(self, *types: str) -> dict[str, Any]:
         """The next frame of one of those types."""

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiKey, Policy, User
-from chat import consumers
+from chat import guarded
 from chat.models import Conversation, Message
 from llmsite.config import Config
 
@@ -156,13 +156,13 @@ async def test_a_key_that_is_revoked_asks_nothing_more(alice):
 
 
 async def test_whoever_signed_out_hears_nothing_more(alice, monkeypatch):
-    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(guarded, "LOOK_SECONDS", 0.01)
     cookie = await cookie_of(alice[0])
     async with Socket.opened(cookie=cookie, origin=OWN_PAGE) as socket:
         await User.objects.aupdate(is_active=False)
         end = await socket._socket.receive_output(20)
 
-    assert (end["type"], end["code"]) == ("websocket.close", consumers.NOT_LET_IN)
+    assert (end["type"], end["code"]) == ("websocket.close", guarded.NOT_LET_IN)
 
 
 # Whose conversations
