@@ -1,5 +1,6 @@
 """What is summed up, and what is forgotten, day by day."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -15,6 +16,9 @@ from .quota.windows import Period
 DAY = timedelta(days=1)
 WINDOWS_KEPT = timedelta(days=62)  # longer than any period
 GROUP = ("owner", "key_label", "model")
+
+# What other apps forget; each says how many rows of what, as `tidy` does.
+TIDIERS: list[Callable[[datetime], dict[str, int]]] = []
 
 
 def tidy(now: datetime) -> dict[str, int]:
@@ -34,7 +38,10 @@ def tidy(now: datetime) -> dict[str, int]:
         "quota windows": old_windows.exclude(period=Period.RUNNING),
     }
     counts = {name: rows.delete()[0] for name, rows in deleted.items()}
-    return {**counts, "answers for Idempotency-Key": forget_old(now)}
+    counts["answers for Idempotency-Key"] = forget_old(now)
+    for forget in TIDIERS:
+        counts |= forget(now)
+    return counts
 
 
 def sum_up(now: datetime, oldest: datetime) -> None:

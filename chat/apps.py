@@ -1,5 +1,15 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ChatConfig(AppConfig):
     name = "chat"
+
+    def ready(self) -> None:
+        from accounts import retention
+
+        from .retention import forget_old
+        from .search.install import reinstall
+
+        retention.TIDIERS.append(forget_old)
+        post_migrate.connect(reinstall, sender=self)

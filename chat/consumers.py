@@ -76,7 +76,7 @@ class ChatConsumer(GuardedConsumer):
 
     async def _start(self, frame: Asking, caller: Caller, recorder: Recorder) -> None:
         await count(caller, self._request)
-        channel = await self.channel_layer.new_channel("chat.answer")
+        channel = await self.channel_layer.new_channel()
         turn = await start(frame, caller, channel)
         await self._following.follow(turn.conversation.uid)
         group = groups.of_conversation(turn.conversation.uid)

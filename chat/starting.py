@@ -68,8 +68,7 @@ def owned_conversation(uid: UUID, caller: Caller) -> Conversation:
     Raises:
         ConversationNotFound: there is none, or it is somebody else's.
     """
-    owned = Conversation.objects.owned_by(caller.owner).select_for_update()
-    conversation = owned.filter(uid=uid).first()
+    conversation = Conversation.objects.owned_by(caller.owner).filter(uid=uid).first()
     if conversation is None:
         raise ConversationNotFound(uid)
     return conversation

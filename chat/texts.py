@@ -9,7 +9,6 @@ def script_texts() -> str:
     """As JSON. What stands in braces is filled in by the script."""
     return json.dumps(
         {
-            "waiting": gettext("Waiting for the model"),
             "queued": gettext("Number {position} in the queue"),
             "queuedFor": gettext("Number {position} in the queue, about {eta} s"),
             "loading": gettext("Loading the model: {percent} %"),
@@ -32,7 +31,7 @@ def script_texts() -> str:
             "copied": gettext("Copied"),
             "cannotCopy": gettext("This browser does not let the page copy."),
             "unseen": gettext("The model no longer sees what is above"),
-            "gauge": gettext("{used} of {all} tokens of the context"),
+            "gauge": gettext("{used} of {all}"),
             "uploading": gettext("is being read"),
             "tokens": gettext("{count} tokens"),
             "remove": gettext("Remove {name}"),

@@ -41,9 +41,14 @@ async def find_title(question: Message, answer: Message, asker: Asker) -> None:
         return
     untitled = Conversation.objects.filter(pk=answer.conversation_id, is_title_given=False)
     if title and await untitled.aupdate(title=title):
-        uid = answer.conversation.uid
-        frame = {"type": "title", "conversation": uid.hex, "title": title}
-        await groups.tell(groups.of_owner(answer.conversation.owner), frame)
+        answer.conversation.title = title
+        await tell_title(answer.conversation)
+
+
+async def tell_title(conversation: Conversation) -> None:
+    """To all sockets of whoever it belongs to."""
+    frame = {"type": "title", "conversation": conversation.uid.hex, "title": conversation.title}
+    await groups.tell(groups.of_owner(conversation.owner), frame)
 
 
 async def _asked(question: str, answer: Message, asker: Asker) -> str:

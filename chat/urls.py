@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .pages import chat, compare, connect, files_urls, settings
+from .pages import chat, compare, connect, files_urls, library_urls, settings
 
 conversations = [
     path("", chat.new_chat, name="chat"),
@@ -13,4 +13,4 @@ conversations = [
     path("connect/", connect.connect, name="connect"),
 ]
 
-urlpatterns = [*conversations, *files_urls.urlpatterns]
+urlpatterns = [*conversations, *files_urls.urlpatterns, *library_urls.urlpatterns]

@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 
 from accounts.models import ApiKey, AuditEntry, Policy, PromptRecord, UsageRecord, User
+from chat.models import Conversation
 from inference.models import LanguageModel
 
 
@@ -36,6 +37,7 @@ MENU = {
     "What was done": [
         Entry("Usage", "bar_chart", "accounts_usage_report", UsageRecord),
         Entry("Requests", "list_alt", "accounts_usagerecord_changelist", UsageRecord),
+        Entry("Conversations", "forum", "chat_conversation_changelist", Conversation),
         Entry("Prompts", "chat", "accounts_promptrecord_changelist", PromptRecord),
         Entry("Audit log", "history", "accounts_auditentry_changelist", AuditEntry),
     ],

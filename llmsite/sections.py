@@ -247,3 +247,6 @@ class Retention(Section):
     idempotency_hours: int = Field(
         24, ge=1, description="Hours that an answer can be asked for again by `Idempotency-Key`."
     )
+    deleted_chat_days: int = Field(
+        30, ge=1, description="Days that a deleted conversation can be restored."
+    )

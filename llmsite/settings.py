@@ -134,7 +134,10 @@ CACHES = {
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
+        # Channels waits up to 5 s for a message, as long as this client would for any answer.
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": 20, "socket_connect_timeout": 2}]
+        },
     }
     if REDIS_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 API = (ROOT / "docs/api.md").read_text()
+CHAT = (ROOT / "docs/chat.md").read_text()
 TRACKED = [
     p for p in ROOT.glob("*") if p.suffix in {".lock", ".toml", ".md"} or p.name == "Makefile"
 ]
@@ -81,7 +82,7 @@ def test_the_example_file_in_the_readme_is_a_valid_configuration():
 
 @pytest.mark.parametrize("route", sorted(set(routes())))
 def test_every_endpoint_is_documented(route):
-    assert re.search(rf"`((GET|POST) )?{re.escape(route)}`", API + OPERATIONS)
+    assert re.search(rf"`((GET|POST) )?{re.escape(route)}`", API + OPERATIONS + CHAT)
 
 
 def test_every_documented_endpoint_exists():

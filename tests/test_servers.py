@@ -25,6 +25,10 @@ PARTS = [
     "tests/accounts/test_reports.py",
     "tests/accounts/test_my_keys.py",
     "tests/api/test_policies.py",
+    "tests/chat/test_turns.py",
+    "tests/chat/test_socket.py",
+    "tests/chat/test_search.py",
+    "tests/chat/test_exchange.py",
 ]
 
 

@@ -59,7 +59,7 @@ async def _in_session(
         default_system_prompt=SYSTEM_PROMPT,
         system_prompt=body.own_system_prompt(),
     )
-    channel = await get_channel_layer().new_channel("chat.answer")
+    channel = await get_channel_layer().new_channel()
     turn = await database_sync_to_async(sessions.say)(question, asker.caller, channel)
     hearing = Hearing()
     Writer(turn, asker, recorder.observe, hearing).start()

@@ -7,7 +7,9 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 MAX_TITLE = 200
 
@@ -24,6 +26,10 @@ class Folder(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def place_name(self) -> str:
+        return f"folder-{self.pk}"
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -92,7 +98,19 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or f"conversation {self.uid}"
+        return f"conversation {self.uid}"  # in logs and the administration: no word of it
+
+    def get_absolute_url(self) -> str:
+        return reverse("conversation", args=[self.uid])
+
+    @property
+    def shown_title(self) -> str:
+        return self.title or gettext("New conversation")
+
+    def entitle(self, title: str) -> None:
+        """By a person: it stays, whatever the model would call it."""
+        self.title, self.is_title_given = title, True
+        self.save(update_fields=["title", "is_title_given"])
 
     def delete_softly(self, now: datetime) -> None:
         """Out of sight; `restore` brings it back until its retention has passed."""

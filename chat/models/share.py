@@ -1,7 +1,6 @@
 """Links under which anybody may read a conversation."""
 
 import secrets
-from datetime import datetime
 
 from django.db import models
 
@@ -19,6 +18,9 @@ class Share(models.Model):
     token = models.CharField(max_length=64, unique=True, default=make_token, editable=False)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="shares")
     last = models.ForeignKey(Message, models.CASCADE, related_name="+")
+    lengths: "models.JSONField[list[int], list[int]]" = models.JSONField(
+        default=list, help_text="Of the branch's texts then: an answer may be continued."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -27,7 +29,3 @@ class Share(models.Model):
 
     def __str__(self) -> str:
         return f"share of {self.conversation}"
-
-    def revoke(self, now: datetime) -> None:
-        self.revoked_at = now
-        self.save(update_fields=["revoked_at"])

@@ -1,6 +1,7 @@
 """What the chat's templates need of Python."""
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -14,6 +15,10 @@ from chat.branch import messages_up_to
 from chat.markdown import Block, LiveDocument
 from chat.models import Message, Status
 from chat.texts import script_texts
+
+# Rendered texts that a process remembers, and how long one of them may be, in characters.
+NUM_REMEMBERED = 500
+MAX_REMEMBERED = 10_000
 
 register = template.Library()
 register.simple_tag(script_texts)
@@ -30,8 +35,17 @@ def preloaded_modules() -> SafeString:
 @register.filter
 def markdown(text: str, num_citations: int = 0) -> SafeString:
     """The blocks of a text, each in an element of its own, as the socket replaces them."""
+    render = _markdown if len(text) > MAX_REMEMBERED else _remembered
+    return render(text, num_citations)
+
+
+def _markdown(text: str, num_citations: int) -> SafeString:
     document = LiveDocument(num_citations)
     return _in_elements([*document.feed(text), *document.finish()])
+
+
+# A hundred answers, read anew, take as long as a few; some 20 MB at most.
+_remembered = lru_cache(NUM_REMEMBERED)(_markdown)
 
 
 @register.filter
@@ -66,7 +80,7 @@ def outcome(answer: Message) -> str:
         case Status.STOPPED:
             return gettext("You stopped this answer.")
         case Status.INTERRUPTED:
-            return gettext("This answer was cut off when its server stopped.")
+            return answer.error or gettext("This answer was cut off when its server stopped.")
         case Status.FAILED:
             return answer.error or gettext("This answer failed.")
     if answer.finish_reason == "length":

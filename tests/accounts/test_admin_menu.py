@@ -11,7 +11,8 @@ ALL = [
     *("/admin/inference/languagemodel/", "/admin/accounts/user/", "/admin/auth/group/"),
     *("/admin/accounts/apikey/", "/admin/mfa/authenticator/", "/admin/accounts/policy/"),
     *("/admin/accounts/usagerecord/report/", "/admin/accounts/usagerecord/"),
-    *("/admin/accounts/promptrecord/", "/admin/accounts/auditentry/"),
+    *("/admin/chat/conversation/", "/admin/accounts/promptrecord/"),
+    *("/admin/accounts/auditentry/",),
 ]
 
 

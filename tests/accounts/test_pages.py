@@ -19,9 +19,18 @@ OPEN = {
     *("account_reset_password_from_key", "account_reset_password_from_key_done"),
     *("mfa_authenticate", "openid_connect_login", "openid_connect_callback"),
     *("socialaccount_login_cancelled", "socialaccount_login_error", "socialaccount_signup"),
+    "shared",  # for whoever has the link
 }
 PATTERNS = [*accounts.pages.urls.urlpatterns, *chat.urls.urlpatterns]
-ARGUMENTS = {"uid": UUID(int=1), "pk": 1, "provider_id": "acme", "uidb36": "1", "key": "abc"}
+ARGUMENTS = {
+    "uid": UUID(int=1),
+    "pk": 1,
+    "provider_id": "acme",
+    "uidb36": "1",
+    "key": "abc",
+    "message": UUID(int=2),
+    "place": "recent",
+}
 CLOSED = sorted(
     reverse(one.name, kwargs={name: ARGUMENTS[name] for name in one.pattern.converters})
     for one in PATTERNS

@@ -263,6 +263,9 @@ def test_each_kind_is_kept_as_long_as_its_retention_says():
         "prompts": 46,
         "quota windows": 0,
         "answers for Idempotency-Key": 0,
+        "deleted conversations": 0,
+        "expired sessions": 0,
+        "unsent attachments": 0,
     }
     assert UsageRecord.objects.earliest("at").at == TODAY - 40 * DAY
     assert PromptRecord.objects.earliest("at").at == TODAY - 3 * DAY

@@ -6,7 +6,10 @@ from typing import Any, Self
 
 from channels.testing import WebsocketCommunicator
 
-from llmsite.asgi import application
+from chat.routing import sockets
+from llmsite.proxies import BelievedProxies
+
+application = BelievedProxies(sockets)  # without the server's threads, each with a connection
 
 PATIENCE_SECONDS = 20.0
 OWN_PAGE = "http://testserver"

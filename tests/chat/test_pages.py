@@ -142,6 +142,19 @@ def test_what_was_said_is_there_without_a_script(alice, talk):
     assert '<div class="block" data-index="1"><p>It is.</p>' in article(html, answered)
 
 
+def test_nothing_is_inline(alice, talk):
+    answer(talk, says(talk, "Why?"), "```python\nx = 1\n```\n\n|a|\n|-:|\n|1|\n\n$x^2$")
+    browser = browser_of(alice)
+    pages = [text(browser.get(one)) for one in (path(talk), path(talk, "settings/"), "/compare/")]
+    assert [
+        re.findall(r"<style|\son\w+=|\sstyle=|<script(?![^>]* src=)", one) for one in pages
+    ] == [
+        [],
+        [],
+        [],
+    ]
+
+
 def test_what_needs_a_script_says_so(alice, talk):
     assert "<noscript>" in page(alice, talk)
 

@@ -1,10 +1,10 @@
 // One conversation: the composer, the thread and the socket between them.
 
+import { Actions } from "./actions.js";
 import { Attachments } from "./attachments.js";
 import { switchBranch } from "./branches.js";
 import { Composer } from "./composer.js";
-import { hideRefusal, showRefusal, showState } from "./connection.js";
-import { edit } from "./editor.js";
+import { ask, hideRefusal, showRefusal, showState } from "./connection.js";
 import { addressOf } from "./ids.js";
 import { toEnd } from "./scroll.js";
 import { Settings } from "./settings.js";
@@ -43,19 +43,24 @@ class Chat {
 
   #listen() {
     const { composer, thread, socket } = this;
+    const actions = new Actions(this, (frame) => this.#ask(frame));
     composer.addEventListener("send", () => this.#send());
     composer.addEventListener("stop", () => this.stop());
-    composer.addEventListener("edit-last", () => this.#editLast());
+    composer.addEventListener("edit-last", () => actions.editLast());
     thread.addEventListener("running", ({ detail }) => (composer.isRunning = detail));
     thread.addEventListener("title", ({ detail }) => this.#entitle(detail));
-    socket.addEventListener("frame", ({ detail }) => thread.take(detail));
+    socket.addEventListener("frame", ({ detail }) => this.#take(detail));
     socket.addEventListener("state", ({ detail }) => this.#connected(detail));
-    this.root.addEventListener("click", (event) => this.#clicked(event));
     this.root.addEventListener("submit", (event) => {
       if (!event.target.matches(".branches")) return;
       event.preventDefault();
       switchBranch(event.target, event.submitter, thread);
     });
+  }
+
+  #take(frame) {
+    this.thread.take(frame);
+    if (frame.type === "title") changed(); // also another conversation's
   }
 
   async #connected(state) {
@@ -76,29 +81,21 @@ class Chat {
     const more = isNew ? this.settings.values : { conversation: thread.conversation };
     const putBack = attachments.take();
     composer.text = "";
-    const isSent = await this.#ask({ ...frame, ...more });
-    if (isSent) return;
+    if (await this.#ask({ ...frame, ...more })) return isNew && this.#entitle(titleOf(text));
     putBack();
     composer.giveBack(text);
   }
 
-  // False if it was refused; why is on the page then.
+  // Null if it was refused; why is on the page then.
   async #ask(frame) {
-    hideRefusal();
-    try {
-      const accepted = await this.socket.request(frame);
-      if (!this.thread.conversation) this.#opened(accepted);
-      toEnd();
-      // The button that was pressed has made room for the answer.
-      if (document.activeElement === document.body) this.thread.running?.focus();
-      document.body.dispatchEvent(new CustomEvent("chat:changed"));
-      return true;
-    } catch (refused) {
-      if (!refused.code) throw refused;
-      if (refused.code === "lost") this.lost = frame.text ?? "";
-      showRefusal(refused);
-      return false;
-    }
+    const accepted = await ask(this.socket, frame, () => (this.lost = frame.text ?? ""));
+    if (!accepted) return null;
+    if (!this.thread.conversation) this.#opened(accepted);
+    toEnd();
+    // The button that was pressed has made room for the answer.
+    if (document.activeElement === document.body) this.thread.running?.focus();
+    changed();
+    return accepted;
   }
 
   // The connection broke before it was known whether this had been sent.
@@ -123,46 +120,23 @@ class Chat {
   }
 
   #entitle(title) {
+    if (!title) return;
     document.getElementById("title").textContent = title;
     document.title = `${title} · llmsite`;
-    document.body.dispatchEvent(new CustomEvent("chat:changed"));
-  }
-
-  #clicked({ target }) {
-    const button = target.closest("[data-do]");
-    const message = button?.closest(".message");
-    const uid = message?.dataset.uid;
-    switch (button?.dataset.do) {
-      case "again":
-        return this.#ask({ type: "regenerate", message: uid, model: this.model.value });
-      case "continue":
-        return this.#ask({ type: "continue", message: uid });
-      case "edit":
-        return this.#edit(message);
-      case "settings":
-        return this.settings.open();
-      case "suggest":
-        this.composer.text = button.textContent;
-        return this.composer.focus();
-    }
-  }
-
-  #edit(article) {
-    edit(article, async (text) => {
-      const isSent = await this.#ask({ type: "edit", message: article.dataset.uid, text });
-      if (!isSent) this.composer.giveBack(text);
-    });
-  }
-
-  #editLast() {
-    const last = [...this.thread.root.querySelectorAll('[data-role="user"]')].at(-1);
-    if (last) this.#edit(last);
   }
 }
 
+// The list of conversations reads itself anew.
+const changed = () => document.body.dispatchEvent(new CustomEvent("library-changed"));
+
+// Until the model has found one, as the server has it.
+const titleOf = (text) => text.trim().split("\n")[0].slice(0, 60);
+
 export function start(root) {
   const chat = new Chat(root);
-  addEventListener("popstate", () => location.reload());
+  const pathOf = () => root.dataset.conversation && addressOf(root.dataset.conversation);
+  // Back from the conversation that this page has become; citations change the hash only.
+  addEventListener("popstate", () => location.pathname === (pathOf() || "/") || location.reload());
   if (!ON_TOUCH.matches) chat.focus();
   return chat;
 }

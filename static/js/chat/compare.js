@@ -1,7 +1,7 @@
 // One prompt to two models: two conversations over the same socket, side by side.
 
 import { Composer } from "./composer.js";
-import { hideRefusal, showRefusal, showState } from "./connection.js";
+import { ask, showState } from "./connection.js";
 import { addressOf, dashed } from "./ids.js";
 import { Socket } from "./socket.js";
 import { Thread } from "./thread.js";
@@ -34,22 +34,27 @@ class Side {
   }
 
   async #ask(frame) {
-    const accepted = await this.socket.request(frame);
-    if (this.thread.conversation) return;
-    this.thread.conversation = this.root.dataset.conversation = accepted.conversation;
+    const accepted = await ask(this.socket, frame);
+    if (accepted && !this.thread.conversation) this.#opened(accepted);
+    return accepted;
+  }
+
+  #opened(accepted) {
+    const { conversation } = accepted;
+    this.thread.conversation = this.root.dataset.conversation = conversation;
     const link = this.root.querySelector(".go-on");
-    link.href = addressOf(accepted.conversation);
+    link.href = addressOf(conversation);
     link.hidden = false;
-    remember(this.root.dataset.side, accepted.conversation);
+    remember(this.root.dataset.side, conversation);
     this.thread.take(accepted);
-    document.body.dispatchEvent(new CustomEvent("chat:changed"));
+    document.body.dispatchEvent(new CustomEvent("library-changed"));
   }
 
   #clicked({ target }) {
     const action = target.closest("[data-do]")?.dataset.do;
     const message = target.closest(".message")?.dataset.uid;
-    if (action === "again") this.#ask({ type: "regenerate", message, model: this.model.value }).catch(showRefusal);
-    if (action === "continue") this.#ask({ type: "continue", message }).catch(showRefusal);
+    if (action === "again") this.#ask({ type: "regenerate", message, model: this.model.value });
+    if (action === "continue") this.#ask({ type: "continue", message });
   }
 }
 
@@ -70,12 +75,9 @@ export function start(root) {
   composer.addEventListener("send", async () => {
     const text = composer.text;
     if (!text.trim() || composer.isRunning) return;
-    hideRefusal();
     composer.text = "";
-    const sent = await Promise.allSettled(sides.map((side) => side.send(text)));
-    const refused = sent.filter(({ status }) => status === "rejected");
-    if (refused.length) showRefusal(refused[0].reason);
-    if (refused.length === sides.length) composer.giveBack(text);
+    const accepted = await Promise.all(sides.map((side) => side.send(text)));
+    if (!accepted.some(Boolean)) composer.giveBack(text);
   });
   composer.addEventListener("stop", stop);
   for (const { thread } of sides) thread.addEventListener("running", showRunning);

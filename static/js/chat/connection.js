@@ -10,6 +10,7 @@ export function showState(state) {
   const name = SHOWN[state];
   line.hidden = !name;
   line.textContent = name ? say(name) : "";
+  if (!name && refusal.dataset.code === "not_connected") hideRefusal();
 }
 
 const OWN_WORDS = { lost: "lost", not_connected: "notConnected", conversation_busy: "busy" };
@@ -17,6 +18,7 @@ const OWN_WORDS = { lost: "lost", not_connected: "notConnected", conversation_bu
 export function showRefusal({ code, text }) {
   const own = OWN_WORDS[code];
   refusal.querySelector("p").textContent = own ? say(own) : text;
+  refusal.dataset.code = code ?? "";
   refusal.hidden = false;
 }
 
@@ -25,3 +27,16 @@ export function hideRefusal() {
 }
 
 refusal?.querySelector("button").addEventListener("click", hideRefusal);
+
+// The `accepted` frame, or null and a word why not; `onLost` if nobody knows.
+export async function ask(socket, frame, onLost = () => {}) {
+  hideRefusal();
+  try {
+    return await socket.request(frame);
+  } catch (refused) {
+    if (!refused.code) throw refused;
+    if (refused.code === "lost") onLost();
+    showRefusal(refused);
+    return null;
+  }
+}

@@ -1,5 +1,6 @@
 // The pages of the chat: what each of them has is wired here.
 
+import "./accessible.js";
 import "./dialogs.js";
 import { start as startChat } from "./chat.js";
 import { start as startComparison } from "./compare.js";

@@ -23,9 +23,10 @@ export function showHelp() {
 
 // `composer` has `isRunning`, `focus` and `stop`.
 export function listenForShortcuts(composer) {
+  const actions = { ...WITH_CTRL, i: () => composer?.focus() };
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented) return;
-    const action = event.key === "Escape" ? escape(event, composer) : WITH_CTRL[named(event)];
+    const action = event.key === "Escape" ? escape(composer) : actions[named(event)];
     if (!action) return;
     event.preventDefault();
     action();
@@ -38,10 +39,9 @@ function named(event) {
   return (event.shiftKey && event.key !== "/" ? "shift+" : "") + event.key.toLowerCase();
 }
 
-function escape(event, composer) {
+function escape(composer) {
   if (document.querySelector("dialog[open], details.menu[open]")) return null;
   if (isDrawerOpen()) return toggleSidebar;
-  if (event.shiftKey) return () => composer?.focus();
   return composer?.isRunning ? () => composer.stop() : null;
 }
 

@@ -90,9 +90,11 @@ export class Thread extends EventTarget {
   }
 
   show(html) {
-    const there = parsed(html).querySelector(".thread");
+    const page = parsed(html);
+    const there = page.querySelector(".thread");
     if (there && signature(there) !== signature(this.root)) {
       this.root.replaceChildren(...there.children);
+      document.getElementById("gauge")?.replaceWith(page.getElementById("gauge"));
     }
     this.#emit("running", this.running !== null);
   }

@@ -1,0 +1,82 @@
+"""Conversations as our own JSON, a message at a time: memory never holds them all."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from chat.models import Attachment, Conversation, Message, Status
+
+from .own import NAME, OF_CONVERSATION, OF_FILE, OF_MESSAGE, VERSION
+
+CHUNK = 50  # messages read at once, with their attachments
+
+
+def json_pieces(conversations: QuerySet[Conversation], now: datetime) -> Iterator[str]:
+    """One JSON document."""
+    head = {"format": NAME, "version": VERSION, "exported_at": now.isoformat()}
+    yield _opened(head, "conversations")
+    separator = ""
+    for conversation in conversations.select_related("folder", "head").iterator(CHUNK):
+        yield separator
+        yield from _conversation(conversation)
+        separator = ",\n"
+    yield "]}\n"
+
+
+def _conversation(conversation: Conversation) -> Iterator[str]:
+    yield _opened(_facts(conversation), "messages")
+    uids = dict(conversation.messages.values_list("pk", "uid"))
+    messages = conversation.messages.order_by("pk").prefetch_related("attachments")
+    separator = ""
+    for message in messages.iterator(CHUNK):
+        yield separator + _json(_message(message, str(uids.get(message.parent_id or 0, ""))))
+        separator = ",\n"
+    yield "]}"
+
+
+def _facts(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "title": conversation.title,
+        "folder": conversation.folder.name if conversation.folder else "",
+        "head": str(conversation.head.uid) if conversation.head else None,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        **{name: getattr(conversation, name) for name in OF_CONVERSATION},
+    }
+
+
+def _message(message: Message, parent: str) -> dict[str, Any]:
+    """One that is being written is exported as what it would be if it ended here."""
+    columns = {name: getattr(message, name) for name in OF_MESSAGE}
+    if message.is_running:
+        columns["status"] = Status.INTERRUPTED
+    return {
+        "uid": str(message.uid),
+        "parent": parent or None,
+        "role": message.role,
+        "text": message.text,
+        "created_at": message.created_at,
+        **columns,
+        "attachments": [_file(one) for one in message.attachments.all()],
+    }
+
+
+def _file(attachment: Attachment) -> dict[str, Any]:
+    return {name: getattr(attachment, name) for name in OF_FILE}
+
+
+def _opened(facts: dict[str, Any], name: str) -> str:
+    """An object to whose last field, a list, more comes."""
+    return _json(facts)[:-1] + f', "{name}": ['
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    assert isinstance(value, datetime)
+    return value.isoformat()

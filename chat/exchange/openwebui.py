@@ -1,0 +1,120 @@
+"""Open WebUI's export: a list of chats, each with a history of messages, or an older list."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat.models import Role
+from chat.models.conversation import MAX_TITLE
+
+from . import values
+from .base import MAX_TEXT, Draft, DraftMessage, Format, Leavings
+from .nodes import Node, Nodes
+from .runs import joined
+from .thinking import split
+
+ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
+
+
+class OpenWebUIFormat(Format):
+    label = "Open WebUI export"
+
+    def recognizes(self, data: Any) -> bool:
+        return "chat" in values.mapping(next(iter(values.items(data)), data))
+
+    def read(self, data: Any, left: Leavings) -> list[Draft]:
+        drafts = []
+        for number, raw in enumerate(data if isinstance(data, list) else [data]):
+            place = f"[{number}].chat"
+            if draft := _draft(values.mapping(raw), place, left):
+                drafts.append(draft)
+        return drafts
+
+
+def _draft(raw: Mapping[str, Any], place: str, left: Leavings) -> Draft | None:
+    chat = values.mapping(raw.get("chat"))
+    tree = Nodes(_nodes(chat, place, left), place, left)
+    current = values.mapping(chat.get("history")).get("currentId")
+    messages, head = joined(tree.messages(), tree.head(current))
+    if not messages:
+        left.add("a conversation without a message of text", place)
+        return None
+    return Draft(
+        title=values.line(chat.get("title") or raw.get("title"), MAX_TITLE),
+        messages=messages,
+        head=head or messages[-1].key,
+        created_at=values.instant(raw.get("created_at") or chat.get("timestamp")),
+        updated_at=values.instant(raw.get("updated_at")),
+        columns=_columns(raw, chat),
+    )
+
+
+def _columns(raw: Mapping[str, Any], chat: Mapping[str, Any]) -> dict[str, Any]:
+    models = values.items(chat.get("models"))
+    system = chat.get("system") or values.mapping(chat.get("params")).get("system")
+    return {
+        "model": values.line(models[0] if models else "", 200),
+        "system_prompt": values.text(system)[:MAX_TEXT],
+        "is_pinned": raw.get("pinned") is True,
+        "archived": raw.get("archived") is True,
+    }
+
+
+def _nodes(chat: Mapping[str, Any], place: str, left: Leavings) -> dict[str, Node]:
+    history = values.mapping(chat.get("history")).get("messages")
+    if isinstance(history, dict) and history:
+        return {
+            key: Node(_parent(values.mapping(one)), _message(key, one, place, left))
+            for key, one in history.items()
+        }
+    nodes: dict[str, Node] = {}
+    last: str | None = None
+    for number, one in enumerate(values.items(chat.get("messages"))):
+        key = f"messages[{number}]"
+        nodes[key] = Node(last, _message(key, one, place, left))
+        last = key
+    return nodes
+
+
+def _parent(raw: Mapping[str, Any]) -> str | None:
+    parent = raw.get("parentId")
+    return parent if isinstance(parent, str) else None
+
+
+def _message(key: str, value: Any, place: str, left: Leavings) -> DraftMessage | None:
+    raw, where = values.mapping(value), f"{place}, {key}"
+    role = raw.get("role")
+    text, reasoning = split(values.text(raw.get("content")))
+    if why := _why_not(role, text + reasoning):
+        left.add(why, where)
+        return None
+    assert isinstance(role, str)
+    for file in values.items(raw.get("files")):
+        left.add("an attachment", f"{where}: {values.line(values.mapping(file).get('name'), 80)}")
+    is_answer = role == "assistant"
+    return DraftMessage(
+        key=key,
+        parent=None,
+        role=ROLES[role],
+        text=text,
+        created_at=values.instant(raw.get("timestamp")),
+        columns=_of_answer(raw, reasoning) if is_answer else {},
+    )
+
+
+def _of_answer(raw: Mapping[str, Any], reasoning: str) -> dict[str, Any]:
+    usage = values.mapping(raw.get("usage") or raw.get("info"))
+    return {
+        "model": values.line(raw.get("model"), 200),
+        "reasoning": reasoning,
+        "prompt_tokens": values.count(usage.get("prompt_tokens")),
+        "completion_tokens": values.count(usage.get("completion_tokens")),
+    }
+
+
+def _why_not(role: Any, text: str) -> str:
+    """The reason to leave it out, or nothing."""
+    if not isinstance(role, str) or role not in ROLES:
+        return f"a message of {role[:40] if isinstance(role, str) else 'nobody'}"
+    if len(text) > MAX_TEXT:
+        return f"a text of more than {MAX_TEXT} characters"
+    return "" if text.strip() else "a message without text"

@@ -1,0 +1,154 @@
+"""Our own format, `{"format": "llmsite-conversations", "version": 1}`: nothing is lost.
+
+It is read strictly: whoever has changed such a file by hand hears what does not fit.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chat.models.conversation import MAX_TITLE
+from chat.parameters import sampling
+from inference.runtime import InvalidParameter
+
+from . import values
+from .base import MAX_TEXT, Draft, DraftFile, DraftMessage, Format, Leavings
+from .errors import BadFile
+
+NAME, VERSION = "llmsite-conversations", 1
+
+Key = Annotated[str, Meta(min_length=1, max_length=100)]
+Name = Annotated[str, Meta(max_length=200)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+Count = Annotated[int, Meta(ge=0, lt=2**31)] | None
+Seconds = Annotated[float, Meta(ge=0)] | None
+
+
+class OwnFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An attachment."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    media_type: Annotated[str, Meta(max_length=100)]
+    size_bytes: Annotated[int, Meta(ge=0, lt=2**31)]
+    text: Text
+    num_tokens: Count = None
+
+
+class OwnMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    uid: Key
+    parent: Key | None
+    role: Literal["system", "user", "assistant"]
+    text: Text
+    created_at: datetime
+    reasoning: Text = ""
+    model: Name = ""
+    status: Literal["complete", "stopped", "interrupted", "failed"] = "complete"
+    finish_reason: Annotated[str, Meta(max_length=20)] = ""
+    error_code: Annotated[str, Meta(max_length=50)] = ""
+    error: Text = ""
+    prompt_tokens: Count = None
+    cached_tokens: Count = None
+    completion_tokens: Count = None
+    first_token_seconds: Seconds = None
+    decode_seconds: Seconds = None
+    context_length: Count = None
+    unseen: list[Key] = []
+    attachments: list[OwnFile] = []
+
+
+class OwnConversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    created_at: datetime
+    updated_at: datetime
+    messages: list[OwnMessage]
+    title: Annotated[str, Meta(max_length=MAX_TITLE)] = ""
+    is_title_given: bool = False
+    model: Name = ""
+    system_prompt: Text = ""
+    parameters: dict[str, Any] = {}
+    folder: Annotated[str, Meta(max_length=100)] = ""
+    is_pinned: bool = False
+    archived_at: datetime | None = None
+    head: Key | None = None
+
+
+class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: Literal["llmsite-conversations"]
+    version: Literal[1]
+    conversations: list[OwnConversation]
+    exported_at: datetime | None = None
+
+
+OF_FILE = ("name", "media_type", "size_bytes", "text", "num_tokens")
+OF_MESSAGE = (
+    *("reasoning", "model", "status", "finish_reason", "error_code", "error"),
+    *("prompt_tokens", "cached_tokens", "completion_tokens"),
+    *("first_token_seconds", "decode_seconds", "context_length", "unseen"),
+)
+OF_CONVERSATION = (
+    *("is_title_given", "model", "system_prompt", "parameters", "is_pinned", "archived_at"),
+)
+
+
+class OwnFormat(Format):
+    label = "llmsite export"
+
+    def recognizes(self, data: Any) -> bool:
+        return values.mapping(data).get("format") == NAME
+
+    def read(self, data: Any, left: Leavings) -> list[Draft]:
+        if data.get("version") != VERSION:
+            raise BadFile(
+                f"version: {data.get('version')!r} is not {VERSION}, which is known here."
+            )
+        try:
+            file = msgspec.convert(data, Own)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise BadFile(str(error).replace("`$", "`")) from None
+        return [_draft(one, f"conversations[{n}]") for n, one in enumerate(file.conversations)]
+
+
+def _draft(raw: OwnConversation, place: str) -> Draft:
+    _check_links(raw, place)
+    try:
+        sampling(raw.parameters)
+    except InvalidParameter as error:
+        raise BadFile(f"{place}.{error}") from None
+    return Draft(
+        title=raw.title,
+        messages=[_message(one) for one in raw.messages],
+        head=raw.head,
+        created_at=raw.created_at,
+        updated_at=raw.updated_at,
+        folder=raw.folder,
+        columns={name: getattr(raw, name) for name in OF_CONVERSATION},
+    )
+
+
+def _message(raw: OwnMessage) -> DraftMessage:
+    return DraftMessage(
+        key=raw.uid,
+        parent=raw.parent,
+        role=raw.role,
+        text=raw.text,
+        created_at=raw.created_at,
+        columns={name: getattr(raw, name) for name in OF_MESSAGE},
+        files=[
+            DraftFile({name: getattr(file, name) for name in OF_FILE}) for file in raw.attachments
+        ],
+    )
+
+
+def _check_links(raw: OwnConversation, place: str) -> None:
+    """Every message follows one before it: so there is no circle, and none is missing."""
+    seen: set[str] = set()
+    for number, message in enumerate(raw.messages):
+        where = f"{place}.messages[{number}]"
+        if message.uid in seen:
+            raise BadFile(f"{where}.uid: {message.uid!r} is there twice.")
+        if message.parent is not None and message.parent not in seen:
+            raise BadFile(f"{where}.parent: {message.parent!r} is no message before this one.")
+        seen.add(message.uid)
+    if raw.head is not None and raw.head not in seen:
+        raise BadFile(f"{place}.head: {raw.head!r} is no message of the conversation.")

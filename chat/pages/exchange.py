@@ -1,0 +1,93 @@
+"""Conversations as files: the downloads, and the page that takes one in."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import audit
+from accounts.downloads import download
+from accounts.pages.person import person
+from chat.exchange.errors import BadFile
+from chat.exchange.export import json_pieces
+from chat.exchange.importing import import_file
+from chat.exchange.markdown import markdown_pieces
+from chat.models import Conversation
+
+from .own import own_conversation, owner_of
+
+JSON = "application/json; charset=utf-8"
+MARKDOWN = "text/markdown; charset=utf-8"
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".json,.zip"}),
+        allow_empty_file=True,  # what is wrong with it is said as of all others
+    )
+
+
+@require_safe
+def export_all(request: HttpRequest) -> StreamingHttpResponse:
+    """Archived ones too, deleted ones not."""
+    rows = Conversation.objects.owned_by(owner_of(request)).chats().order_by("pk")
+    audit.record("conversation.exported", "all conversations", after={"format": "json"})
+    return _json(rows, f"llmsite-conversations-{timezone.now():%Y-%m-%d}.json")
+
+
+@require_safe
+def export_json(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
+    conversation = own_conversation(request, uid)
+    _note(conversation, "json")
+    rows = Conversation.objects.filter(pk=conversation.pk)
+    return _json(rows, f"{_filename(conversation)}.json")
+
+
+@require_safe
+def export_markdown(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
+    conversation = own_conversation(request, uid)
+    _note(conversation, "markdown")
+    pieces: Iterator[str] = markdown_pieces(conversation)
+    return download(pieces, f"{_filename(conversation)}.md", MARKDOWN)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_page(request: HttpRequest) -> HttpResponse:
+    """Takes a file, and says what was in it."""
+    is_sent = request.method == "POST"
+    form = UploadForm(request.POST, request.FILES) if is_sent else UploadForm()
+    context: dict[str, object] = {"form": form, "max_mb": settings.CONFIG.limits.max_body_mb}
+    if is_sent and form.is_valid():
+        try:
+            file = form.cleaned_data["file"]
+            context["done"] = import_file(file, person(request), owner_of(request))
+        except BadFile as error:
+            form.add_error("file", str(error))
+    return render(request, "chat/import.html", context)
+
+
+def _json(rows: QuerySet[Conversation], filename: str) -> StreamingHttpResponse:
+    return download(json_pieces(rows, timezone.now()), filename, JSON)
+
+
+def _note(conversation: Conversation, kind: str) -> None:
+    audit.record(
+        "conversation.exported",
+        f"conversation:{conversation.pk} {conversation.uid}",
+        after={"format": kind},
+    )
+
+
+def _filename(conversation: Conversation) -> str:
+    """Without a word of it: names of files are seen by more programs than their texts."""
+    return f"conversation-{conversation.created_at:%Y-%m-%d}-{conversation.uid.hex[:8]}"
