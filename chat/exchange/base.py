@@ -9,11 +9,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+from . import values
 from .errors import BadFile
 
-MAX_CONVERSATIONS = 5_000
-MAX_MESSAGES = 200_000  # of a file
+USER, ASSISTANT = "user", "assistant"
+
+MAX_TITLE = 200
 MAX_TEXT = 2_000_000  # characters of a message or an attachment
+
+# Of a file
+MAX_CONVERSATIONS = 5_000
+MAX_MESSAGES = 50_000
+MAX_FILES = 5_000
+MAX_CHARACTERS = 32_000_000
+
+# Of a conversation, which is stored as a whole: nobody else can write meanwhile.
+MAX_MESSAGES_EACH = 3_000
+MAX_CHARACTERS_EACH = 8_000_000
+
+NODE_CHARACTERS = 50  # what an entry of a list takes at least, in memory and in the database
 
 
 @dataclass(slots=True)
@@ -48,21 +62,50 @@ class Draft:
     folder: str = ""
     columns: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def num_files(self) -> int:
+        return sum(len(message.files) for message in self.messages)
+
+    @property
+    def num_characters(self) -> int:
+        """Of all that is stored of it."""
+        messages = ((one.text, one.columns, one.files) for one in self.messages)
+        texts = sum(
+            len(text) + _size(columns) + sum(_size(file.columns) for file in files)
+            for text, columns, files in messages
+        )
+        return texts + _size(self.columns)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(NODE_CHARACTERS + _size(one) for one in value)
+    return sum(_size(one) for one in value.values()) if isinstance(value, dict) else 0
+
 
 class Leavings:
     """What is not imported, and why; by reason, with the first few places."""
 
+    MAX_REASONS = 50
     PLACES_SHOWN = 5
+    MAX_LENGTH = 200
+    OTHERS = "something else"
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._places: dict[str, list[str]] = {}
 
     def add(self, reason: str, place: str) -> None:
+        """Both may be a stranger's words."""
+        reason = values.line(reason, self.MAX_LENGTH)
+        if reason not in self._counts and len(self._counts) >= self.MAX_REASONS:
+            reason = self.OTHERS
         self._counts[reason] += 1
         places = self._places.setdefault(reason, [])
         if len(places) < self.PLACES_SHOWN:
-            places.append(place)
+            places.append(values.line(place, self.MAX_LENGTH))
 
     def __iter__(self) -> Iterator[tuple[str, int, list[str]]]:
         """Reasons, how often each, and where first."""
@@ -91,14 +134,32 @@ class Format:
         raise NotImplementedError
 
 
-def check_size(drafts: list[Draft]) -> list[Draft]:
+def check_size(drafts: list[Draft]) -> None:
     """
     Raises:
         BadFile: there is more than one file may have.
     """
-    count = sum(len(draft.messages) for draft in drafts)
-    if len(drafts) > MAX_CONVERSATIONS:
-        raise BadFile(f"conversations: {len(drafts)} are more than {MAX_CONVERSATIONS}.")
-    if count > MAX_MESSAGES:
-        raise BadFile(f"messages: {count} are more than {MAX_MESSAGES}.")
-    return drafts
+    _check("conversations", len(drafts), MAX_CONVERSATIONS)
+    _check("messages", sum(len(draft.messages) for draft in drafts), MAX_MESSAGES)
+    _check("attachments", sum(draft.num_files for draft in drafts), MAX_FILES)
+    _check("characters", sum(draft.num_characters for draft in drafts), MAX_CHARACTERS)
+
+
+def _check(what: str, number: int, most: int) -> None:
+    if number > most:
+        raise BadFile(f"{what}: {number} are more than {most}.")
+
+
+def without_large(drafts: list[Draft], left: Leavings) -> list[Draft]:
+    """Those that can be stored at once."""
+    return [draft for draft in drafts if not _is_large(draft, left)]
+
+
+def _is_large(draft: Draft, left: Leavings) -> bool:
+    if len(draft.messages) > MAX_MESSAGES_EACH:
+        left.add(f"a conversation of more than {MAX_MESSAGES_EACH} messages", draft.title)
+        return True
+    if draft.num_characters > MAX_CHARACTERS_EACH:
+        left.add(f"a conversation of more than {MAX_CHARACTERS_EACH} characters", draft.title)
+        return True
+    return False

@@ -1,9 +1,13 @@
 """A foreign tree of messages, made to one of ours: whatever its links are like."""
 
 from collections import defaultdict
+from collections.abc import Sized
 from dataclasses import dataclass
 
 from .base import DraftMessage, Leavings
+from .errors import BadFile
+
+MAX_NODES = 50_000  # of a conversation, those among them that are not imported
 
 
 @dataclass(slots=True)
@@ -12,6 +16,15 @@ class Node:
 
     parent: str | None
     message: DraftMessage | None
+
+
+def check_number(messages: Sized, place: str) -> None:
+    """
+    Raises:
+        BadFile: there are more in the conversation than it may have.
+    """
+    if len(messages) > MAX_NODES:
+        raise BadFile(f"{place}: its messages: {len(messages)} are more than {MAX_NODES}.")
 
 
 class Nodes:
@@ -39,11 +52,15 @@ class Nodes:
         return self._nearest(key if isinstance(key, str) else None)
 
     def _nearest(self, key: str | None) -> str | None:
-        while key is not None and (node := self._nodes.get(key)):
-            if node.message:
-                return key
+        """Each node is passed once: who has passed it knows where it leads."""
+        path: list[str] = []
+        while key is not None and (node := self._nodes.get(key)) and not node.message:
+            path.append(key)
             key = node.parent
-        return None
+        found = key if key in self._nodes else None
+        for one in path:
+            self._nodes[one].parent = found
+        return found
 
     def _cut_circles(self) -> None:
         """Where a message follows itself, by whatever way, it follows nothing instead."""

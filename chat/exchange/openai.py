@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat.models import Role
-from chat.models.conversation import MAX_TITLE
-
 from . import values
-from .base import MAX_TEXT, Draft, DraftMessage, Format, Leavings
-from .nodes import Node, Nodes
+from .base import ASSISTANT, MAX_TEXT, MAX_TITLE, USER, Draft, DraftMessage, Format, Leavings
+from .nodes import Node, Nodes, check_number
 from .runs import joined
 
-ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
+ROLES = (USER, ASSISTANT)
 TEXTS = ("text", "multimodal_text", "code")  # content types that have text of a message
 
 
@@ -36,9 +33,11 @@ def _draft(raw: Mapping[str, Any], place: str, left: Leavings) -> Draft | None:
     if not isinstance(mapping, dict):
         left.add("a conversation without a mapping of messages", place)
         return None
+    check_number(mapping, place)
     nodes = {key: _node(key, values.mapping(one), place, left) for key, one in mapping.items()}
     tree = Nodes(nodes, place, left)
-    messages, head = joined(tree.messages(), tree.head(raw.get("current_node")))
+    head = tree.head(raw.get("current_node"))
+    messages = joined(tree.messages(), head)
     if not messages:
         left.add("a conversation without a message of text", place)
         return None
@@ -76,10 +75,10 @@ def _message(key: str, raw: dict[str, Any], place: str, left: Leavings) -> Draft
     return DraftMessage(
         key=key,
         parent=None,
-        role=ROLES[role],
+        role=role,
         text=text,
         created_at=values.instant(raw.get("create_time")),
-        columns={"model": model} if role == "assistant" else {},
+        columns={"model": model} if role == ASSISTANT else {},
     )
 
 
@@ -87,7 +86,7 @@ def _why_not(role: Any, content: Mapping[str, Any], text: str, is_hidden: bool) 
     """The reason to leave it out, or nothing."""
     kind = content.get("content_type")
     if not isinstance(role, str) or role not in ROLES:
-        return f"a message of {role if isinstance(role, str) else 'nobody'}"
+        return f"a message of {role[:40] if isinstance(role, str) else 'nobody'}"
     if is_hidden:
         return "a message that was not shown"
     if kind not in TEXTS:

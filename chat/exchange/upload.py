@@ -2,38 +2,44 @@
 
 import json
 import zlib
+from io import BytesIO
 from math import isfinite
-from typing import IO, Any
-from zipfile import BadZipFile, ZipFile
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from .errors import BadFile
 
 MAX_BYTES = 64 * 2**20  # of the JSON, unpacked
 INSIDE = "conversations.json"  # as ChatGPT names it
+METHODS = (ZIP_STORED, ZIP_DEFLATED)
 ZIP = b"PK\x03\x04"
 
 
-def read_json(file: IO[bytes]) -> Any:
+def read_json(data: bytes) -> Any:
     """
     Raises:
         BadFile: it is none, or larger or deeper than anybody's conversations are.
     """
-    start = file.read(len(ZIP))
-    file.seek(0)
-    data = _unpacked(file) if start == ZIP else file.read(MAX_BYTES + 1)
+    if data.startswith(ZIP):
+        data = _unpacked(data)
     if len(data) > MAX_BYTES:
         raise BadFile(f"The JSON is larger than {MAX_BYTES // 2**20} MiB.")
     return _parsed(data)
 
 
-def _unpacked(file: IO[bytes]) -> bytes:
-    """No more is unpacked than is allowed, whatever the archive says of its size."""
+def _unpacked(data: bytes) -> bytes:
+    """No more is unpacked than is allowed, whatever the archive says of its size.
+
+    Of other methods than these Python unpacks all that there is, at once.
+    """
     try:
-        with ZipFile(file) as archive:
-            names = [name for name in archive.namelist() if name.split("/")[-1] == INSIDE]
-            if not names:
+        with ZipFile(BytesIO(data)) as archive:
+            files = [file for file in archive.infolist() if file.filename.split("/")[-1] == INSIDE]
+            if not files:
                 raise BadFile(f"The archive has no {INSIDE}.")
-            with archive.open(names[0]) as inside:
+            if files[0].compress_type not in METHODS:
+                raise BadFile(f"The archive's {INSIDE} is packed by another method than Deflate.")
+            with archive.open(files[0]) as inside:
                 return inside.read(MAX_BYTES + 1)
     except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
         raise BadFile(f"The archive cannot be unpacked: {error}") from None

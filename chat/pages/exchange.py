@@ -1,10 +1,11 @@
 """Conversations as files: the downloads, and the page that takes one in."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django import forms
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -14,8 +15,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit
+from accounts.callers import policy_of
 from accounts.downloads import download
+from accounts.errors import Exceeds
+from accounts.models import User
 from accounts.pages.person import person
+from accounts.policy import Limit
+from accounts.sizes import body_limit, check_body
 from chat.exchange.errors import BadFile
 from chat.exchange.export import json_pieces
 from chat.exchange.importing import import_file
@@ -62,18 +68,46 @@ def export_markdown(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def import_page(request: HttpRequest) -> HttpResponse:
-    """Takes a file, and says what was in it."""
-    is_sent = request.method == "POST"
-    form = UploadForm(request.POST, request.FILES) if is_sent else UploadForm()
-    context: dict[str, object] = {"form": form, "max_mb": settings.CONFIG.limits.max_body_mb}
-    if is_sent and form.is_valid():
+async def import_page(request: HttpRequest) -> HttpResponse:
+    """Takes a file, and says what was in it; no thread that pages share waits for that."""
+    upload = await sync_to_async(_upload)(request)
+    done = None
+    if upload.data is not None:
         try:
-            file = form.cleaned_data["file"]
-            context["done"] = import_file(file, person(request), owner_of(request))
+            done = await import_file(upload.data, upload.user, upload.owner)
         except BadFile as error:
-            form.add_error("file", str(error))
-    return render(request, "chat/import.html", context)
+            upload.form.add_error("file", str(error))
+    context = {"form": upload.form, "done": done, "most": upload.most.value}
+    return await sync_to_async(render)(request, "chat/import.html", context, status=upload.status)
+
+
+@dataclass
+class Upload:
+    """What was sent to the page; without `data` there is nothing to read."""
+
+    form: UploadForm
+    user: User
+    owner: str
+    most: Limit
+    data: bytes | None = None
+    status: int = 200
+
+
+def _upload(request: HttpRequest) -> Upload:
+    user, is_sent = person(request), request.method == "POST"
+    form = UploadForm(request.POST, request.FILES) if is_sent else UploadForm()
+    policy = policy_of(user)
+    upload = Upload(form, user, owner_of(request), body_limit(policy))
+    if is_sent and form.is_valid():
+        file = form.cleaned_data["file"]
+        try:
+            check_body(policy, file.size)
+        except Exceeds as error:
+            form.add_error("file", error.message)
+            upload.status = 413
+        else:
+            upload.data = file.read()
+    return upload
 
 
 def _json(rows: QuerySet[Conversation], filename: str) -> StreamingHttpResponse:
