@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_delete
 
 
 class ChatConfig(AppConfig):
@@ -10,6 +10,8 @@ class ChatConfig(AppConfig):
 
         from .retention import forget_old
         from .search.install import reinstall
+        from .stopping import stop_deleted
 
         retention.TIDIERS.append(forget_old)
         post_migrate.connect(reinstall, sender=self)
+        pre_delete.connect(stop_deleted, sender="chat.Conversation")

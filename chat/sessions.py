@@ -73,16 +73,13 @@ def roll_back(session_id: str, owner: str, amount: int) -> None:
 
 
 @transaction.atomic
-def delete(session_id: str, owner: str) -> list[str]:
-    """Delete the session, with all branches; the channels on which its writers listen.
+def delete(session_id: str, owner: str) -> None:
+    """Delete the session, with all branches.
 
     Raises:
         ConversationNotFound: see `history`.
     """
-    session = _used(session_id, owner)
-    channels = [*session.messages.running().values_list("channel", flat=True)]
-    session.delete()
-    return channels
+    _used(session_id, owner).delete()
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -45,6 +46,7 @@ class UploadForm(forms.Form):
 @require_safe
 def export_all(request: HttpRequest) -> StreamingHttpResponse:
     """Archived ones too, deleted ones not."""
+    _check_site(request)
     rows = Conversation.objects.owned_by(owner_of(request)).chats().order_by("pk")
     audit.record("conversation.exported", "all conversations", after={"format": "json"})
     return _json(rows, f"llmsite-conversations-{timezone.now():%Y-%m-%d}.json")
@@ -52,6 +54,7 @@ def export_all(request: HttpRequest) -> StreamingHttpResponse:
 
 @require_safe
 def export_json(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
+    _check_site(request)
     conversation = own_conversation(request, uid)
     _note(conversation, "json")
     rows = Conversation.objects.filter(pk=conversation.pk)
@@ -60,6 +63,7 @@ def export_json(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
 
 @require_safe
 def export_markdown(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
+    _check_site(request)
     conversation = own_conversation(request, uid)
     _note(conversation, "markdown")
     pieces: Iterator[str] = markdown_pieces(conversation)
@@ -112,6 +116,16 @@ def _upload(request: HttpRequest) -> Upload:
 
 def _json(rows: QuerySet[Conversation], filename: str) -> StreamingHttpResponse:
     return download(json_pieces(rows, timezone.now()), filename, JSON)
+
+
+def _check_site(request: HttpRequest) -> None:
+    """Another site's link would bring a file that nobody asked for, and an entry of the log.
+
+    Raises:
+        PermissionDenied: the browser says that another site asks.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise PermissionDenied
 
 
 def _note(conversation: Conversation, kind: str) -> None:

@@ -64,6 +64,17 @@ def test_exports_are_in_the_audit_log_without_a_word(browser, alice):
     ]
 
 
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("same-origin", 200), ("none", 200), ("cross-site", 403), ("same-site", 403)],
+)
+def test_no_other_site_has_a_file_exported(browser, alice, site, status):
+    cake = conversation(alice, "Cake", ("Hi",))
+    for url in ("/c/export.json", f"/c/{cake.uid}/export.json", f"/c/{cake.uid}/export.md"):
+        assert browser.get(url, headers={"sec-fetch-site": site}).status_code == status
+    assert AuditEntry.objects.filter(action="conversation.exported").exists() == (status == 200)
+
+
 def test_an_import_says_what_it_found_and_what_it_left(browser):
     say = {"author": {"role": "user"}, "content": {"content_type": "text", "parts": ["Hi"]}}
     tool = {"author": {"role": "tool"}, "content": {"content_type": "text", "parts": ["<i>"]}}
