@@ -103,6 +103,7 @@ class _LimitedSocket(WebSocketProtocol):
 
     def onOpen(self) -> None:
         super().onOpen()
+        self.transport.unregisterProducer()  # that of the HTTP which it was before
         self.transport.registerProducer(self, True)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
@@ -115,11 +116,13 @@ class _LimitedSocket(WebSocketProtocol):
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         if self._is_slow:
             self._backlog += len(content)
-        if self._backlog > MOST_UNREAD_BYTES:
-            logger.warning("socket closed: its client reads too slowly")
-            self.transport.abortConnection()
-        else:
+        if self._backlog <= MOST_UNREAD_BYTES:
             super().serverSend(content, binary)
+        elif not self.muted:
+            logger.warning("socket closed: its client reads too slowly")
+            self.muted = True
+            self.application_queue.put_nowait({"type": "websocket.disconnect", "code": TOO_MUCH})
+            self.transport.abortConnection()
 
     # Twisted's IPushProducer
 
