@@ -35,7 +35,11 @@ class ChatConsumer(GuardedConsumer):
         self._with_html = parse_qs(self.scope["query_string"]).get(b"html") == [b"1"]
         self._following = Following(self._forward, self.channel_name, with_html=self._with_html)
         self._owners_group = groups.of_owner(caller.owner)
+        await self.renew()
+
+    async def renew(self) -> None:
         await self.channel_layer.group_add(self._owners_group, self.channel_name)
+        await self._following.renew()
 
     async def closed(self) -> None:
         await self.channel_layer.group_discard(self._owners_group, self.channel_name)

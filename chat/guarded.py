@@ -1,7 +1,9 @@
 """Sockets for whoever may chat, for as long as they may."""
 
 import asyncio
+from typing import Any
 
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from redis.exceptions import RedisError
 
@@ -20,11 +22,20 @@ REFUSALS = (NotLetIn, Refusal, RedisError)
 class GuardedConsumer(AsyncWebsocketConsumer):
     """Lets in at the handshake, and looks again from time to time.
 
-    Subclasses have `opened` and `closed` for what they do around the socket's life.
+    Subclasses have `opened`, `renew` and `closed` for what they do around the socket's life.
     """
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the handler. Channels itself goes to a thread first, for each message, to see
+        to connections of the database; what uses one here sees to it then.
+        """
+        await getattr(self, get_handler_name(message))(message)
 
     async def opened(self, caller: Caller) -> None:
         """They have been let in; the handshake is about to be answered."""
+
+    async def renew(self) -> None:
+        """It has been open for a while, and still may be: groups forget their members."""
 
     async def closed(self) -> None:
         """The socket that was opened is gone."""
@@ -54,3 +65,5 @@ class GuardedConsumer(AsyncWebsocketConsumer):
                 await let_in(self._request)
             except REFUSALS:
                 await self.close(NOT_LET_IN)
+                return
+            await self.renew()

@@ -3,6 +3,8 @@
 import logging
 import re
 
+from channels.db import database_sync_to_async
+
 from accounts.errors import Refusal
 from inference import admission
 from inference.admission import Asker
@@ -40,7 +42,7 @@ async def find_title(question: Message, answer: Message, asker: Asker) -> None:
         logger.exception("no title")
         return
     untitled = Conversation.objects.filter(pk=answer.conversation_id, is_title_given=False)
-    if title and await untitled.aupdate(title=title):
+    if title and await database_sync_to_async(untitled.update)(title=title):
         answer.conversation.title = title
         await tell_title(answer.conversation)
 

@@ -141,7 +141,7 @@ CHANNEL_LAYERS = {
         },
     }
     if REDIS_URL
-    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    else {"BACKEND": "llmsite.channel_layer.ProcessLayer"}
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
