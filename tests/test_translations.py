@@ -23,7 +23,7 @@ CATALOG = messages.catalog_of("de")
 ENTRIES = [message for message in CATALOG if message.id]
 
 # Names, keys of a keyboard, units, and what is typed as it stands.
-NO_WORDS = {"llmsite", "Shift", "Enter", "Esc", "Ctrl", "UTC", "manage.py createsuperuser", "I"}
+NO_WORDS = {"llmsite", "Shift", "Enter", "Esc", "UTC", "manage.py createsuperuser", "I"}
 NO_WORDS |= {"O", "K", "B", "L"}
 READ = {"aria-label", "title", "alt", "placeholder", "label", "data-copied", "data-select"}
 PRINTF = re.compile(r"%(?:\((\w+)\))?[a-z%]")

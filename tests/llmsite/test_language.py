@@ -253,6 +253,7 @@ def test_every_page_has_the_switch_and_leads_back(german, path):
     assert f'action="{LANGUAGE}"' in form
     assert f'name="next" value="{path}"' in form
     assert re.findall(r'value="(\w\w)"[^>]*aria-current', form) == ["de"]
+    assert re.findall(r">(\w+)</button>", form) == ["English", "Deutsch"]
 
 
 def test_the_switch_leads_to_no_other_site(db):
