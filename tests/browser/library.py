@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from .visitor import Visitor
 
@@ -43,8 +43,13 @@ def bring(visitor: Visitor, *conversations: dict[str, Any]) -> Page:
     page = visitor.open("/c/import/")
     page.set_input_files("#content input[type=file]", file)
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_role("status").first).to_contain_text("among your conversations now")
+    expect(notice(page)).to_contain_text("among your conversations now")
     return page
+
+
+def notice(page: Page) -> Locator:
+    """What a page says of what was just done."""
+    return page.locator("#content [role=status]").first
 
 
 def opened(visitor: Visitor, *texts: str, title: str = "Cake", **of_answers: Any) -> Page:

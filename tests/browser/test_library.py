@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from .library import bring, conversation, opened
+from .library import bring, conversation, notice, opened
 from .talk import answer, ask_and_wait, press, questions, text_of
 
 
@@ -100,7 +100,7 @@ def test_the_conversation_that_is_open_is_deleted(alice):
     choose(page, "Cake", "Delete")
 
     expect(page.get_by_role("heading", name="Recently deleted")).to_be_visible()
-    expect(page.get_by_role("status").first).to_contain_text("“Cake” was deleted.")
+    expect(notice(page)).to_contain_text("“Cake” was deleted.")
 
 
 def test_a_title_is_changed_in_its_row(kitchen):
@@ -163,7 +163,7 @@ def test_what_is_exported_is_imported_by_somebody_else(alice, bob, tmp_path):
     other = bob.open("/c/import/")
     other.set_input_files("#content input[type=file]", file)
     other.get_by_role("button", name="Import", exact=True).click()
-    expect(other.get_by_role("status").first).to_contain_text("1 conversation, 2 messages")
+    expect(notice(other)).to_contain_text("1 conversation, 2 messages")
     other.locator("#library").get_by_role("link", name="Cake").click()
 
     expect(text_of(answer(other)).locator("strong")).to_have_text("eggs")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from .library import opened
+from .library import notice, opened
 from .talk import answer, questions, text_of
 
 
@@ -38,7 +38,7 @@ def test_a_conversation_is_deleted_and_restored(plain):
     plain.get_by_text("All there is").click()
     plain.locator("#content").get_by_text("Delete", exact=True).click()
     plain.get_by_role("button", name="Delete").click()
-    expect(plain.get_by_role("status").first).to_contain_text("“Cake” was deleted.")
+    expect(notice(plain)).to_contain_text("“Cake” was deleted.")
     plain.locator("#content").get_by_role("button", name="Restore").click()
 
-    expect(plain.get_by_role("status").first).to_contain_text("“Cake” is back.")
+    expect(notice(plain)).to_contain_text("“Cake” is back.")

@@ -16,7 +16,7 @@ export class Socket extends EventTarget {
 
   constructor() {
     super();
-    addEventListener("online", () => this.#now());
+    addEventListener("online", () => this.#renew());
     addEventListener("offline", () => this.#tell("offline"));
     document.addEventListener("visibilitychange", () => this.#wake());
     this.#open();
@@ -90,12 +90,18 @@ export class Socket extends EventTarget {
     if (this.#socket.readyState === WebSocket.CLOSED) this.#open();
   }
 
+  // It may look open and be dead: the network was away.
+  #renew() {
+    if (this.isOpen) this.#socket.close();
+    this.#now();
+  }
+
   #wake() {
     const slept = Date.now() - this.#hiddenAt;
     this.#hiddenAt = document.hidden ? Date.now() : Infinity;
     if (document.hidden) return;
-    if (slept > ASLEEP_MS && this.isOpen) this.#socket.close();
-    this.#now();
+    if (slept > ASLEEP_MS) this.#renew();
+    else this.#now();
   }
 
   #tell(state) {
