@@ -15,7 +15,7 @@ OPTIONS = {
     "LLMSITE_LIMITS__DEFAULT_RATE_LIMIT_PER_MINUTE": "0",
 }
 # One process makes all of them, and signs them in: it takes longer to start than to work.
-# The model `narrow` computes one answer at a time.
+# The model `narrow` computes one answer at a time, and `fresh` is loaded by one test only.
 PREPARE = """
 import json
 from django.test import Client
@@ -40,7 +40,7 @@ class Site:
     def __init__(self, folder: Path, **options: str) -> None:
         gguf = folder / "tiny.gguf"
         make_gguf(gguf)
-        models = dict.fromkeys(("fake", "narrow", "other"), gguf)
+        models = dict.fromkeys(("fake", "fresh", "narrow", "other"), gguf)
         self.server = Server(folder / "data", models, **OPTIONS, **options)
         self.people: Iterator[dict[str, str]] = iter(())
 

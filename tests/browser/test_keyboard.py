@@ -1,6 +1,5 @@
 """Everything without a mouse."""
 
-import pytest
 from playwright.sync_api import expect
 
 from .library import opened
@@ -11,6 +10,10 @@ def focused(page):
     return page.evaluate(
         "(document.activeElement.ariaLabel ?? document.activeElement.textContent).trim()"
     )
+
+
+def start_at_the_top(page):
+    page.evaluate("document.body.tabIndex = -1, document.body.focus()")
 
 
 def tab(page, times=1):
@@ -38,7 +41,6 @@ def test_a_conversation_is_had_by_keyboard_alone(page):
 
 
 def test_escape_stops_the_answer(page):
-    page.keyboard.type("go")
     field(page).fill(LONG)
     page.keyboard.press("Enter")
     begun(page)
@@ -49,7 +51,7 @@ def test_escape_stops_the_answer(page):
 
 def test_tab_goes_through_the_page_in_the_order_that_it_is_read(alice):
     page = opened(alice, "How?", "So.")
-    page.evaluate("document.activeElement.blur()")
+    start_at_the_top(page)
     seen = []
     for _ in range(60):
         tab(page)
@@ -75,14 +77,14 @@ def test_tab_goes_through_the_page_in_the_order_that_it_is_read(alice):
 
 
 def test_what_has_the_focus_is_outlined(page):
-    page.evaluate("document.activeElement.blur()")
+    start_at_the_top(page)
     tab(page, 3)
 
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
 
 
 def test_the_skip_link_leads_to_the_field(page):
-    page.evaluate("document.activeElement.blur()")
+    start_at_the_top(page)
     tab(page, 2)
     assert focused(page) == "Skip to the message field"
     page.keyboard.press("Enter")
@@ -115,11 +117,10 @@ def test_settings_are_opened_filled_in_and_saved(page):
     expect(page.get_by_label("System prompt")).to_have_value("Be brief.")
 
 
-@pytest.mark.parametrize("keys", ["Control+k"])
-def test_search_is_one_step_away_even_if_the_column_is_closed(page, keys):
+def test_search_is_one_step_away_even_if_the_column_is_closed(page):
     page.keyboard.press("Control+b")
     expect(page.locator("#sidebar")).to_be_hidden()
-    page.keyboard.press(keys)
+    page.keyboard.press("Control+k")
 
     expect(page.locator("#side-search")).to_be_focused()
 

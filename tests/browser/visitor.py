@@ -56,8 +56,8 @@ class Visitor:
 
     def leave(self) -> None:
         self.context.close()
-        assert not self.complaints
-        assert not self.elsewhere, "a page has asked another host"
+        assert self.complaints == []
+        assert self.elsewhere == [], "a page has asked another host"
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
