@@ -1,7 +1,6 @@
 """Pictures of the chat for the README and the documentation: `make screenshots`.
 
-A service on the fake backend, in whose place a system prompt is echoed; a person who has
-talked; and a browser that takes them.
+They show what was said to nobody: conversations are imported, and their figures are made up.
 """
 
 import sys
@@ -24,7 +23,7 @@ FOLDER = ROOT / "docs/images"
 MAX_BYTES = 200_000
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 QUESTION = "How does a hash table find things so quickly?"
-ANSWER = """A hash table turns each key into a *place*, so it looks in one spot instead of searching.
+ANSWER = """A hash table turns each key into a *place*: it looks in one spot, and searches nothing.
 
 1. A **hash function** makes a number of the key.
 2. The number, modulo the table's size, is the bucket.
@@ -49,6 +48,23 @@ FIGURES = {
     "decode_seconds": 5.1,
     "context_length": 4096,
 }
+MODELS = ("small-model", "large-model")
+COMPARED = (
+    (
+        "It is too dry, or too small. Water it, and heap it up to a metre.",
+        {"completion_tokens": 19, "first_token_seconds": 0.11, "decode_seconds": 0.23},
+    ),
+    (
+        """Three things keep it cold:
+
+- **Too little nitrogen.** Add grass cuttings or kitchen scraps.
+- **Too dry.** It should feel like a sponge that was wrung out.
+- **Too small.** Below a cubic metre it loses heat faster than it makes it.
+
+Turn it once, and put a hand in after two days.""",
+        {"completion_tokens": 71, "first_token_seconds": 0.42, "decode_seconds": 2.9},
+    ),
+)
 OTHERS = {
     "Bread with rye sourdough": ("How long does rye rise?", "Four to six hours, by warmth."),
     "A lease: what to ask": ("What do I ask?", "Who repairs what, and when it ends."),
@@ -66,7 +82,8 @@ class Photographer:
         self._cookies = next(site.people)
         self._visitors: list[Visitor] = []
 
-    def sit_down(self, **options: object) -> Visitor:
+    def sit_down(self, scheme: str, **options: object) -> Visitor:
+        options = {"color_scheme": scheme, **options}
         visitor = Visitor(self._browser, self._site.url, self._cookies, **options)
         self._visitors.append(visitor)
         return visitor
@@ -87,7 +104,7 @@ def take(page: Page, name: str) -> None:
 def talked(visitor: Visitor) -> str:
     """The address of the conversation to be shown, with others in the list."""
     others = [conversation(title, *said) for title, said in OTHERS.items()]
-    said = conversation("How hash tables work", QUESTION, ANSWER, **FIGURES)
+    said = conversation("How hash tables work", QUESTION, ANSWER, model=MODELS[0], **FIGURES)
     page = bring(visitor, *others, said)
     page.locator("#library").get_by_role("link", name="How hash tables work").click()
     expect(page.locator("#title")).to_have_text("How hash tables work")
@@ -107,10 +124,14 @@ def take_streaming(visitor: Visitor, name: str) -> None:
 
 
 def take_comparison(visitor: Visitor, name: str) -> None:
-    page = visitor.open("/compare/")
-    page.locator("#right-model").select_option("other")
-    talk.ask(page, "Which of you two is quicker, and how would I notice?")
-    expect(page.locator('.message[data-status="complete"]')).to_have_count(4)
+    both = [
+        conversation("Compost", "Why is my compost cold?", text, model=model, **figures)
+        for model, (text, figures) in zip(MODELS, COMPARED, strict=True)
+    ]
+    page = bring(visitor, *both)
+    links = page.locator("#library .chat-link", has_text="Compost")
+    left, right = (link.get_attribute("href").split("/")[2] for link in links.all())
+    page.goto(f"/compare/?left={right}&right={left}")
     take(page, name)
 
 
@@ -121,8 +142,8 @@ def take_sheet(page: Page, button: str, name: str) -> None:
 
 
 def take_all(photographer: Photographer) -> None:
-    light = photographer.sit_down(color_scheme="light")
-    dark = photographer.sit_down(color_scheme="dark")
+    light = photographer.sit_down("light")
+    dark = photographer.sit_down("dark")
     address = talked(light)
     for visitor, scheme in ((light, "light"), (dark, "dark")):
         take(visitor.open(address), f"chat-{scheme}")
@@ -133,10 +154,10 @@ def take_all(photographer: Photographer) -> None:
     page.locator("#side-search").fill("place")
     expect(page.locator(".chat-hit")).to_have_count(1)
     take(page, "search")
-    take_comparison(light, "compare")
     take_streaming(light, "streaming")
+    take_comparison(light, "compare")
     for scheme in ("light", "dark"):
-        phone = photographer.sit_down(color_scheme=scheme, **PHONE)
+        phone = photographer.sit_down(scheme, **PHONE)
         take(phone.open(address), f"phone-{scheme}")
     page = phone.open(address)
     page.locator(".open-side").tap()
@@ -147,7 +168,7 @@ def take_all(photographer: Photographer) -> None:
 @contextmanager
 def photographing() -> Iterator[Photographer]:
     with tempfile.TemporaryDirectory(prefix="llmsite-screenshots-") as folder:
-        site = Site(Path(folder))
+        site = Site(Path(folder), MODELS)
         try:
             with chromium.chromium() as browser:
                 photographer = Photographer(browser, site.start())

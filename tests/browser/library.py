@@ -29,7 +29,12 @@ def said(*texts: str, **of_answers: Any) -> list[dict[str, Any]]:
 def conversation(title: str, *texts: str, **of_answers: Any) -> dict[str, Any]:
     messages = said(*texts, **of_answers)
     facts = {"title": title, "is_title_given": True, "created_at": AT, "updated_at": AT}
-    return {**facts, "model": "fake", "messages": messages, "head": messages[-1]["uid"]}
+    return {
+        **facts,
+        "model": messages[-1]["model"],
+        "messages": messages,
+        "head": messages[-1]["uid"],
+    }
 
 
 def bring(visitor: Visitor, *conversations: dict[str, Any]) -> Page:

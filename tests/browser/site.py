@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.inference.gguf_maker import make_gguf
@@ -10,6 +10,7 @@ from tests.live.server import Server
 
 NUM_PEOPLE = 120
 PASSWORD = "a-long-password"
+MODELS = ("fake", "fresh", "narrow", "other")
 OPTIONS = {
     "LLMSITE_SECURITY__ENABLE_AUTH": "true",
     "LLMSITE_LIMITS__DEFAULT_RATE_LIMIT_PER_MINUTE": "0",
@@ -22,9 +23,9 @@ from django.test import Client
 from accounts.models import User
 from inference.models import LanguageModel
 LanguageModel.objects.filter(slug="narrow").update(max_sequences=1)
-LanguageModel.objects.filter(slug="fake").update(name="Echo")
 User.objects.create_user("alice", "alice@example.org", {password!r})
-people = User.objects.bulk_create(User(username=f"person-{{i}}") for i in range({number}))
+people = [User(username=f"person-{{i}}", first_name="Alice") for i in range({number})]
+User.objects.bulk_create(people)
 sessions = []
 for person in people:
     client = Client()
@@ -37,11 +38,10 @@ print(json.dumps(sessions))
 class Site:
     """`people` are cookies: each test takes people whom no other has seen."""
 
-    def __init__(self, folder: Path, **options: str) -> None:
+    def __init__(self, folder: Path, models: Iterable[str] = MODELS) -> None:
         gguf = folder / "tiny.gguf"
         make_gguf(gguf)
-        models = dict.fromkeys(("fake", "fresh", "narrow", "other"), gguf)
-        self.server = Server(folder / "data", models, **OPTIONS, **options)
+        self.server = Server(folder / "data", dict.fromkeys(models, gguf), **OPTIONS)
         self.people: Iterator[dict[str, str]] = iter(())
 
     @property

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError
 
 RECORDER = Path(__file__).with_name("recorder.js")
-PATIENCE_MS = 10_000
+PATIENCE_MS = 20_000
 SIZE = {"width": 1280, "height": 800}
 # Asked of nobody else.
 OWN_SCHEMES = ("data", "blob", "about")
