@@ -16,7 +16,9 @@ def ask(page: Page, text: str) -> None:
 
 
 def ask_and_wait(page: Page, text: str) -> None:
+    number = answers(page).count()
     ask(page, text)
+    expect(answers(page)).to_have_count(number + 1)
     done(page)
 
 

@@ -32,6 +32,7 @@ def hall(tmp_path, gguf):
         server.stop()
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("query", ["", "?html=1"], ids=["text", "with HTML"])
 async def test_two_hundred_answers_stream_at_once_and_nothing_is_lost(hall, query):
     start, ready = asyncio.Event(), asyncio.Semaphore(0)
