@@ -98,6 +98,7 @@ class _Factory(HTTPFactory):
 class _LimitedSocket(WebSocketProtocol):
     """Keeps no more of what a client sends too fast, or reads too slowly, than the limits."""
 
+    muted: bool
     _is_slow = False
     _backlog = 0  # bytes since the client's connection took no more
 
