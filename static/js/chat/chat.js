@@ -126,8 +126,11 @@ class Chat {
   }
 }
 
-// The list of conversations reads itself anew.
-const changed = () => document.body.dispatchEvent(new CustomEvent("library-changed"));
+// The list of conversations reads itself anew, unless what was searched for is in its place.
+function changed() {
+  if (document.getElementById("side-search")?.value) return;
+  document.body.dispatchEvent(new CustomEvent("library-changed"));
+}
 
 // Until the model has found one, as the server has it.
 const titleOf = (text) => text.trim().split("\n")[0].slice(0, 60);
