@@ -23,7 +23,7 @@ endif
 
 PIN := $(shell sed -n 's/^\(llama-cpp-python==[0-9.]*\).*/\1/p' requirements.lock)
 
-.PHONY: serve test check format lock clean bench-quotas bench-sockets
+.PHONY: serve test check format lock clean bench-quotas bench-sockets screenshots
 
 serve: $(VENV)/runtime
 	@exec $(BIN)/python manage.py serve
@@ -48,6 +48,10 @@ bench-quotas: $(VENV)/runtime
 
 bench-sockets: $(VENV)/dev
 	$(BIN)/python bench/sockets.py
+
+# Of the chat's pages, for the README.
+screenshots: $(VENV)/dev
+	$(BIN)/python scripts/screenshots.py
 
 # Written anew after a change of pyproject.toml; no index address gets into them.
 lock: $(VENV)/bin/python
