@@ -23,7 +23,7 @@ endif
 
 PIN := $(shell sed -n 's/^\(llama-cpp-python==[0-9.]*\).*/\1/p' requirements.lock)
 
-.PHONY: serve test check format lock clean bench-quotas bench-sockets screenshots
+.PHONY: serve test check format messages lock clean bench-quotas bench-sockets screenshots
 
 serve: $(VENV)/runtime
 	@exec $(BIN)/python manage.py serve
@@ -42,6 +42,10 @@ check: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# After a text of a page has changed: `locale/` follows, and says what has to be translated.
+messages: $(VENV)/dev
+	$(BIN)/python scripts/messages.py
 
 bench-quotas: $(VENV)/runtime
 	$(BIN)/python bench/quotas.py

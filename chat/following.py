@@ -1,31 +1,41 @@
 """The conversations that one socket follows, and how far it is with their answers."""
 
 import asyncio
+import logging
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from . import groups, turns
+from . import groups
+from .abandoned import give_up
+from .branch import num_attachments
 from .follower import Follower
-from .models import Attachment, Message
-from .writer import end_frames, is_written_here
+from .models import Message
+from .painter import Painter
+from .telling import end_frames
+from .writer import written_here
 
-REFILL_SECONDS = 2.0  # for an answer's writer, wherever it is, to say what there is
-FLUSH_SECONDS = 0.1
+logger = logging.getLogger(__name__)
+
+# So often, and so long each time, an answer's writer is asked, wherever it is: a process
+# that says nothing for six seconds is taken for dead, though its lease may be valid still.
+REFILLS, REFILL_SECONDS = 3, 2.0
+SILENCE_SECONDS = 5.0  # of an answer, before somebody looks whether there is more
+MOST_ENDED = 100  # answers that are remembered to be over
 
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
 
 
 class Following:
-    """Makes of what is told to a conversation's group what this socket has not heard yet.
-
-    Frames that are told lack nothing but what `send` adds for a page.
-    """
+    """Makes of what is told to a conversation's group what this socket has not heard yet."""
 
     def __init__(self, send: Send, channel: str, *, with_html: bool) -> None:
         self._send = send
@@ -34,32 +44,47 @@ class Following:
         self._layer = get_channel_layer()
         self._conversations: set[UUID] = set()
         self._followers: dict[UUID, Follower] = {}
+        self._painters: dict[UUID, Painter] = {}
         self._refills: dict[UUID, asyncio.Task[None]] = {}
-        self._flushing: asyncio.Task[None] | None = None
+        self._ended: OrderedDict[UUID, None] = OrderedDict()
+        self._watching: asyncio.Task[None] | None = None
 
     async def follow(self, conversation: UUID) -> None:
         if conversation not in self._conversations:
             self._conversations.add(conversation)
             await self._layer.group_add(groups.of_conversation(conversation), self._channel)
 
+    async def renew(self) -> None:
+        """Layers forget a group's members after a day."""
+        for conversation in [*self._conversations]:
+            await self._layer.group_add(groups.of_conversation(conversation), self._channel)
+
     async def leave(self, conversation: UUID) -> None:
+        for answer, follower in [*self._followers.items()]:
+            if follower.ids["conversation"] == conversation.hex:
+                self._forget(answer)
         if conversation in self._conversations:
             self._conversations.discard(conversation)
             await self._layer.group_discard(groups.of_conversation(conversation), self._channel)
 
     async def close(self) -> None:
-        for task in [*self._refills.values(), *([self._flushing] if self._flushing else [])]:
-            task.cancel()
+        if self._watching:
+            self._watching.cancel()
+        for answer in [*self._followers]:
+            self._forget(answer)
         for conversation in [*self._conversations]:
             await self.leave(conversation)
 
     async def resume(self, answer: Message, seq: int, reasoning_seq: int) -> None:
         """Tell the rest of an answer, and go on with it if it is being written."""
-        await self._open(answer.uid, answer.conversation.uid, seq, reasoning_seq)
-        self._refill(answer.uid)
+        if answer.uid not in self._refills:  # else that is under way
+            self._open(answer.uid, answer.conversation.uid, seq, reasoning_seq)
+            self._refill(answer.uid)
 
     async def told(self, frame: Frame) -> None:
         """What has been told to a group that this socket follows."""
+        if follower := self._followers.get(UUID(frame.get("message", "0" * 32))):
+            follower.heard_at = time.monotonic()
         match frame["type"]:
             case "accepted":
                 await self._begin(frame)
@@ -76,84 +101,135 @@ class Following:
         if task := self._refills.pop(answer, None):
             task.cancel()
         if follower := self._followers.get(answer):
-            await self._send_all(follower.catch_up(frame["text"], frame["reasoning"]))
+            follower.heard_at = time.monotonic()
+            await self._catch_up(answer, follower, frame["reasoning"], frame["text"])
 
     # Answers
 
     async def _begin(self, frame: Frame) -> None:
         answer, conversation = UUID(frame["message"]), UUID(frame["conversation"])
-        follower = await self._open(answer, conversation, frame["seq"], frame["reasoning_seq"])
+        follower = self._open(answer, conversation, frame["seq"], frame["reasoning_seq"])
         await self._send(frame)
         if follower.is_behind:  # it goes on from what it was cut off at
             self._refill(answer)
 
-    async def _open(
+    def _open(
         self, answer: UUID, conversation: UUID, seq: int = 0, reasoning_seq: int = 0
     ) -> Follower:
-        num_citations = 0
-        if self._with_html:
-            attachments = Attachment.objects.filter(message__conversation__uid=conversation)
-            num_citations = await attachments.acount()
-            self._flushing = self._flushing or asyncio.create_task(self._flush())
-        follower = self._followers[answer] = Follower(
-            {"conversation": conversation.hex, "message": answer.hex},
-            seq,
-            reasoning_seq,
-            with_html=self._with_html,
-            num_citations=num_citations,
-        )
+        self._forget(answer)
+        self._ended.pop(answer, None)
+        # What a page shows already has to be known here, too, to go on from there.
+        is_behind = self._with_html and seq + reasoning_seq > 0
+        ids = {"conversation": conversation.hex, "message": answer.hex}
+        follower = Follower(ids, seq, reasoning_seq, is_behind=is_behind)
+        self._followers[answer] = follower
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
         return follower
 
     async def _take(self, frame: Frame) -> None:
         answer = UUID(frame["message"])
+        if answer in self._ended:
+            return
         follower = self._followers.get(answer)
         if follower is None:
-            follower = await self._open(answer, UUID(frame["conversation"]))
-        await self._send_all(follower.take(frame))
+            follower = self._open(answer, UUID(frame["conversation"]))
+        await self._tell(answer, follower, follower.take(frame))
         if follower.is_behind:
             self._refill(answer)
+
+    async def _catch_up(self, answer: UUID, follower: Follower, reasoning: str, text: str) -> None:
+        for frame in follower.cut(len(reasoning), len(text)):
+            await self._send(frame)
+        if self._with_html and answer not in self._painters:
+            reasoning_seq, seq = follower.seqs
+            shown = {"reasoning": reasoning[:reasoning_seq], "text": text[:seq]}
+            await self._paint(answer, follower, **shown)
+        await self._tell(answer, follower, follower.catch_up(reasoning, text))
+
+    async def _tell(self, answer: UUID, follower: Follower, frames: list[Frame]) -> None:
+        for frame in frames:
+            await self._send(frame)
+        if self._with_html and frames:
+            painter = self._painters.get(answer) or await self._paint(answer, follower)
+            painter.add(frames)
+
+    async def _paint(self, answer: UUID, follower: Follower, **shown: str) -> Painter:
+        num_citations = await database_sync_to_async(num_attachments)(answer)
+        painter = Painter(follower.ids, self._send, num_citations, **shown)
+        self._painters[answer] = painter
+        return painter
 
     async def _end(self, frame: Frame) -> None:
         """The last frames; those of the row, if some have been missed."""
         answer = UUID(frame["message"])
-        follower = self._followers.pop(answer, None)
-        if task := self._refills.pop(answer, None):
-            task.cancel()
-        if follower is None:  # this socket has read the end from the row already
+        if answer in self._ended:  # told twice: by its group, and by whoever read the row
             return
+        self._ended[answer] = None
+        if len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
+        follower = self._followers.get(answer)
+        if follower is None:
+            follower = Follower({name: frame[name] for name in ("conversation", "message")})
         if follower.is_behind or follower.seqs != (frame["reasoning_seq"], frame["seq"]):
-            row = await Message.objects.aget(uid=answer)
-            await self._send_all(follower.catch_up(row.text, row.reasoning))
-        await self._send_all(follower.finish())
+            row = await database_sync_to_async(Message.objects.filter(uid=answer).first)()
+            if row:
+                await self._catch_up(answer, follower, row.reasoning, row.text)
+        if painter := self._painters.get(answer):
+            await painter.finish()
+        self._forget(answer)
         await self._send(frame)
 
-    async def _send_all(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            await self._send(frame)
-
-    async def _flush(self) -> None:
-        """Show what has waited for its rendering, should nothing more come for a while."""
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            for follower in [*self._followers.values()]:
-                await self._send_all(follower.flush())
+    def _forget(self, answer: UUID) -> None:
+        if task := self._refills.pop(answer, None):
+            task.cancel()
+        if painter := self._painters.pop(answer, None):
+            painter.cancel()
+        self._followers.pop(answer, None)
 
     # What has been missed
 
+    async def _watch(self) -> None:
+        """The last frame of all may be the one that was lost: nothing tells of a gap then."""
+        while self._followers:
+            await asyncio.sleep(SILENCE_SECONDS)
+            for answer, follower in [*self._followers.items()]:
+                if time.monotonic() - follower.heard_at > SILENCE_SECONDS:
+                    self._refill(answer)
+
     def _refill(self, answer: UUID) -> None:
         if answer not in self._refills:
-            self._refills[answer] = asyncio.create_task(self._ask_for(answer))
+            task = self._refills[answer] = asyncio.create_task(self._ask_for(answer))
+            task.add_done_callback(lambda task: self._refill_ended(answer, task))
+
+    def _refill_ended(self, answer: UUID, task: "asyncio.Task[None]") -> None:
+        """However it has: the next piece, or silence, may ask again."""
+        if self._refills.get(answer) is task:
+            del self._refills[answer]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("an answer's rest could not be asked for", exc_info=error)
 
     async def _ask_for(self, answer: UUID) -> None:
         """Ask the answer's writer. If there is none any more, the row has all there is."""
-        row = await Message.objects.select_related("conversation").filter(uid=answer).afirst()
-        if row is None:
-            return
-        if row.is_running:
-            if settings.REDIS_URL or is_written_here(row):
+        rows = Message.objects.select_related("conversation").filter(uid=answer)
+        row = await database_sync_to_async(rows.first)()
+        if row and row.is_running:
+            if await self._is_written(row):
+                return
+            await give_up(row)
+        if row and answer in self._followers:
+            self._refills.pop(answer, None)  # or what it tells would cancel this task
+            for frame in end_frames(row):
+                await self.told(frame)
+
+    async def _is_written(self, row: Message) -> bool:
+        """Whether the answer has a writer, whose reply ends this task."""
+        for _ in range(REFILLS):
+            if not settings.REDIS_URL and row.uid not in written_here():
+                return False
+            try:
                 await self._layer.send(row.channel, {"type": "refill", "to": self._channel})
-                await asyncio.sleep(REFILL_SECONDS)  # cancelled by the answer
-            await database_sync_to_async(turns.give_up)(row)
-        self._refills.pop(answer, None)
-        for frame in end_frames(row):
-            await self.told(frame)
+            except ChannelFull:
+                return True
+            await asyncio.sleep(REFILL_SECONDS)
+        return row.uid in written_here()

@@ -20,6 +20,7 @@ from .branch import messages_up_to
 from .errors import ConversationBusy, ConversationNotFound
 from .models import Conversation, Message, Role, Status
 from .prompt import messages_for_model
+from .running import give_up_abandoned
 from .turns import Turn
 
 
@@ -189,7 +190,7 @@ def _shown(session: Conversation) -> list[Message]:
 def _last(session: Conversation) -> Message | None:
     """Where the session goes on. A turn that failed before its first word has not been."""
     head = session.head
-    if head and head.is_running and turns.give_up_abandoned():
+    if head and head.is_running and give_up_abandoned(session):
         head.refresh_from_db()
     if head and not (head.text or head.status in (Status.COMPLETE, Status.RUNNING)):
         return head.parent and head.parent.parent

@@ -29,6 +29,8 @@ PARTS = [
     "tests/chat/test_socket.py",
     "tests/chat/test_search.py",
     "tests/chat/test_exchange.py",
+    "tests/chat/test_library.py",
+    "tests/chat/test_sharing.py",
 ]
 
 

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from channels.testing import WebsocketCommunicator
 
-from chat.routing import sockets
 from llmsite.proxies import BelievedProxies
+from llmsite.sockets import sockets
 
 application = BelievedProxies(sockets)  # without the server's threads, each with a connection
 

@@ -5,9 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import follower
-from chat.follower import Follower
-from chat.markdown import render
+from chat.follower import MOST_AT_ONCE, Follower
 
 IDS = {"conversation": "c", "message": "m"}
 
@@ -43,7 +41,7 @@ def test_a_gap_is_noticed_and_nothing_is_passed_on_before_it_is_filled():
     assert some.take(piece(" three", 13)) == []
     assert some.is_behind
     assert some.take(piece(" four", 18)) == []
-    assert some.catch_up("one two three four", "") == [piece(" two three four", 18)]
+    assert some.catch_up("", "one two three four") == [piece(" two three four", 18)]
     assert not some.is_behind
 
 
@@ -68,46 +66,23 @@ def test_whatever_is_lost_the_text_is_told_once_and_in_order(text, cuts, lost, h
         if number not in lost:
             frames += some.take(one)
         if some.is_behind:
-            frames += some.catch_up(text[: one["seq"]], "")
-    frames += some.catch_up(text, "")
+            frames += some.catch_up("", text[: one["seq"]])
+    frames += some.catch_up("", text)
 
     assert text[:start] + told(frames) == text
 
 
-@given(
-    text=st.text(alphabet="ab *_`#\n-1.|", max_size=80),
-    cuts=st.lists(st.integers(0, 100), max_size=10),
-    has=st.integers(0, 100),
-)
-def test_a_page_shows_in_the_end_what_the_whole_text_renders_to(text, cuts, has):
-    start = has % (len(text) + 1)
-    some = Follower(IDS, seq=start, with_html=True)
-    page = {}
-    frames = some.catch_up(text[:start], "")
-    for one in pieces_of(text, cuts):
-        frames += some.take(one)
-    frames += some.finish()
-    for frame in frames:
-        if frame["type"] == "block" and frame["part"] == "text":
-            page[frame["index"]] = frame["html"]
+def test_a_socket_that_has_more_than_there_is_is_told_how_much():
+    some = Follower(IDS, seq=9, reasoning_seq=1)
 
-    whole = Follower(IDS, with_html=True)
-    expected = {
-        frame["index"]: frame["html"]
-        for frame in [*whole.take(piece(text, len(text))), *whole.finish()]
-        if frame["type"] == "block"
-    }
-    assert "".join(expected.values()) == render(text)
-    assert expected | page == expected  # what was shown before is the page's own
+    assert some.cut(2, 3) == [{"type": "cut", "seq": 3, "reasoning_seq": 1, **IDS}]
+    assert some.cut(2, 3) == []
+    assert some.catch_up("Hm", "one two") == [piece("m", 2, "reasoning"), piece(" two", 7)]
 
 
-def test_blocks_wait_while_rendering_would_take_too_much(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(follower.time, "monotonic", lambda: now[0])
-    some = Follower(IDS, with_html=True)
-    some.take(piece("one", 3))
+def test_a_long_rest_comes_in_frames_that_can_be_sent():
+    text = "x" * (2 * MOST_AT_ONCE + 1)
+    frames = Follower(IDS).catch_up("", text)
 
-    assert [frame["type"] for frame in some.take(piece(" two", 7))] == ["delta"]
-    assert some.flush() == []
-    now[0] += 1
-    assert [frame["type"] for frame in some.flush()] == ["block"]
+    assert told(frames) == text
+    assert [frame["seq"] for frame in frames] == [MOST_AT_ONCE, 2 * MOST_AT_ONCE, len(text)]

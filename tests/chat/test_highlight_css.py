@@ -10,7 +10,7 @@ from chat.markdown.code import CLASSES
 CSS = Path(__file__).resolve().parents[2] / "static/css"
 HIGHLIGHT = (CSS / "highlight.css").read_text()
 PAIR = r"--{}: light-dark\((#\w{{6}}), (#\w{{6}})\)"
-GROUND = re.search(PAIR.format("code"), (CSS / "site.css").read_text()).groups()
+GROUND = re.search(PAIR.format("code"), (CSS / "tokens.css").read_text()).groups()
 COLOURS = re.findall(PAIR.format(r"(hl-\w+)"), HIGHLIGHT)
 
 

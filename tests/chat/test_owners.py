@@ -83,7 +83,10 @@ def rows():
     return [
         [*Conversation.objects.order_by("pk").values()],
         [*Share.objects.order_by("pk").values()],
-        [(u.username, [*u.folders.values()], [*u.presets.values()]) for u in User.objects.all()],
+        [
+            (u.username, [*u.folders.values()], [*u.presets.values()])
+            for u in User.objects.order_by("pk")
+        ],
     ]
 
 

@@ -228,7 +228,8 @@ async def test_an_answer_whose_process_died_is_interrupted_and_goes_on(socket, c
     assert done["status"] == "interrupted"
     assert socket.text(answer.uid.hex) == "one "
     await socket.say("continue", message=answer.uid.hex)
-    assert (await socket.hear_until("done"))["status"] == "complete"
+    again = await socket.hear_until("done")
+    assert again["status"] == "complete", socket.heard
 
 
 # What is refused
@@ -322,3 +323,50 @@ async def test_requests_a_minute_hold(socket, local):
     await socket.say("send", text="two")
 
     assert (await socket.hear_until("error"))["code"] == "rate_limit_exceeded"
+
+
+# Pages
+
+
+def shown_html(socket, message, part="text"):
+    blocks = {
+        frame["index"]: frame["html"]
+        for frame in socket.heard
+        if (frame["type"], frame.get("message"), frame.get("part")) == ("block", message, part)
+    }
+    return "".join(blocks[index] for index in sorted(blocks))
+
+
+@pytest.fixture
+async def page(fake_model, local):
+    async with Socket.opened("/ws/chat/?html=1") as page:
+        yield page
+
+
+async def test_a_page_gets_blocks_and_pieces_of_itself(page):
+    done = await page.answered("**one** two")
+    accepted = page.heard[0]
+
+    assert accepted["message"] in accepted["html"]
+    assert shown_html(page, done["message"]) == "<p><strong>one</strong> two</p>\n"
+    assert "<strong>one</strong>" in done["html"]
+
+
+async def test_a_page_that_is_opened_in_the_middle_shows_all_of_it(slowly, page):
+    accepted = await page.ask(f"**{LONG}**")
+    delta = await page.hear_until("delta")
+    ids = {name: accepted[name] for name in ("conversation", "message")}
+    async with Socket.opened("/ws/chat/?html=1") as other:
+        await other.say("resume", **ids, seq=delta["seq"])
+        await other.hear_until("done")
+        html = shown_html(other, accepted["message"])
+
+    assert html == f"<p><strong>{LONG}</strong></p>\n"
+
+
+async def test_thoughts_are_told_apart_from_the_answer(page):
+    done = await page.answered("<think>one two</think> three")
+
+    message = await row(done["message"])
+    assert (message.reasoning.strip(), message.text.strip()) == ("one two", "three")
+    assert shown_html(page, done["message"], "reasoning") == "<p>one two</p>\n"

@@ -72,6 +72,7 @@ export class Attachments {
     const chip = this.#chip(file.name);
     const body = new FormData();
     body.append("file", file);
+    body.append("model", document.getElementById("model").value); // whose tokens are counted
     const answer = await fetch("/attachments/", { method: "POST", headers: csrf(), body }).catch(() => null);
     const said = await answer?.json().catch(() => null);
     if (answer?.ok) return this.#read(chip, said);
@@ -90,10 +91,11 @@ export class Attachments {
     return chip;
   }
 
-  #read(chip, { uid, num_tokens: count }) {
+  #read(chip, { uid, num_tokens: count, note }) {
     chip.dataset.uid = uid.replaceAll("-", "");
     chip.removeAttribute("aria-busy");
-    chip.querySelector(".cost").textContent = count === null ? "" : say("tokens", { count });
+    chip.querySelector(".cost").textContent = say("tokens", { count });
+    if (note) this.#onError(note); // such as pages without a text
   }
 
   #remove(chip) {

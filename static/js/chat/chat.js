@@ -17,6 +17,7 @@ class Chat {
   constructor(root) {
     this.root = root;
     this.model = root.querySelector("#model");
+    this.share = document.getElementById("share");
     this.thread = new Thread(root.querySelector(".thread"), root.dataset.conversation);
     this.composer = new Composer(root.querySelector("#composer"), this.thread.conversation || "new");
     this.attachments = new Attachments(root.querySelector("#composer"), (text) => showRefusal({ text }));
@@ -47,7 +48,7 @@ class Chat {
     composer.addEventListener("send", () => this.#send());
     composer.addEventListener("stop", () => this.stop());
     composer.addEventListener("edit-last", () => actions.editLast());
-    thread.addEventListener("running", ({ detail }) => (composer.isRunning = detail));
+    thread.addEventListener("running", ({ detail }) => this.#runs(detail));
     thread.addEventListener("title", ({ detail }) => this.#entitle(detail));
     socket.addEventListener("frame", ({ detail }) => this.#take(detail));
     socket.addEventListener("state", ({ detail }) => this.#connected(detail));
@@ -56,6 +57,12 @@ class Chat {
       event.preventDefault();
       switchBranch(event.target, event.submitter, thread);
     });
+  }
+
+  #runs(isRunning) {
+    this.composer.isRunning = isRunning;
+    if (isRunning) this.root.classList.remove("is-new");
+    this.share.hidden = false;
   }
 
   #take(frame) {
@@ -77,11 +84,12 @@ class Chat {
     if ((!text.trim() && !attachments.uids.length) || attachments.isUploading) return;
     if (composer.isRunning) return showRefusal({ code: "conversation_busy" });
     const frame = { type: "send", text, attachments: attachments.uids, model: this.model.value };
-    const isNew = !thread.conversation;
-    const more = isNew ? this.settings.values : { conversation: thread.conversation };
+    const { conversation } = thread;
+    const more = conversation ? { conversation } : this.settings.values;
+    const isFirst = !thread.root.querySelector(".turn");
     const putBack = attachments.take();
     composer.text = "";
-    if (await this.#ask({ ...frame, ...more })) return isNew && this.#entitle(titleOf(text));
+    if (await this.#ask({ ...frame, ...more })) return isFirst && this.#entitle(titleOf(text));
     putBack();
     composer.giveBack(text);
   }
@@ -115,7 +123,7 @@ class Chat {
     this.composer.key = conversation;
     this.settings.conversation = conversation;
     history.pushState(null, "", addressOf(conversation));
-    this.root.classList.remove("is-new");
+    this.share.href = `${addressOf(conversation)}share/`;
     this.thread.take(accepted);
   }
 
@@ -129,7 +137,7 @@ class Chat {
 // The list of conversations reads itself anew, unless what was searched for is in its place.
 function changed() {
   if (document.getElementById("side-search")?.value) return;
-  document.body.dispatchEvent(new CustomEvent("library-changed"));
+  document.body.dispatchEvent(new CustomEvent("chat:changed"));
 }
 
 // Until the model has found one, as the server has it.

@@ -47,7 +47,7 @@ class Side {
     link.hidden = false;
     remember(this.root.dataset.side, conversation);
     this.thread.take(accepted);
-    document.body.dispatchEvent(new CustomEvent("library-changed"));
+    document.body.dispatchEvent(new CustomEvent("chat:changed"));
   }
 
   #clicked({ target }) {
