@@ -8,6 +8,7 @@ import { ask, hideRefusal, showRefusal, showState } from "./connection.js";
 import { addressOf } from "./ids.js";
 import { toEnd } from "./scroll.js";
 import { Settings } from "./settings.js";
+import { changed } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Thread } from "./thread.js";
 
@@ -132,12 +133,6 @@ class Chat {
     document.getElementById("title").textContent = title;
     document.title = `${title} · llmsite`;
   }
-}
-
-// The list of conversations reads itself anew, unless what was searched for is in its place.
-function changed() {
-  if (document.getElementById("side-search")?.value) return;
-  document.body.dispatchEvent(new CustomEvent("library-changed"));
 }
 
 // Until the model has found one, as the server has it.
