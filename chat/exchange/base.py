@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 from . import values
 from .errors import BadFile
+from .words import Words, gettext_noop, say
+from .words import say as _
 
 USER, ASSISTANT = "user", "assistant"
 
@@ -91,15 +93,14 @@ class Leavings:
     MAX_REASONS = 50
     PLACES_SHOWN = 5
     MAX_LENGTH = 200
-    OTHERS = "something else"
+    OTHERS = _("something else")
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._places: dict[str, list[str]] = {}
+        self._counts: Counter[Words] = Counter()
+        self._places: dict[Words, list[str]] = {}
 
-    def add(self, reason: str, place: str) -> None:
-        """Both may be a stranger's words."""
-        reason = values.line(reason, self.MAX_LENGTH)
+    def add(self, reason: Words, place: str) -> None:
+        """Both may have a stranger's words."""
         if reason not in self._counts and len(self._counts) >= self.MAX_REASONS:
             reason = self.OTHERS
         self._counts[reason] += 1
@@ -107,7 +108,7 @@ class Leavings:
         if len(places) < self.PLACES_SHOWN:
             places.append(values.line(place, self.MAX_LENGTH))
 
-    def __iter__(self) -> Iterator[tuple[str, int, list[str]]]:
+    def __iter__(self) -> Iterator[tuple[Words, int, list[str]]]:
         """Reasons, how often each, and where first."""
         for reason, count in self._counts.most_common():
             yield reason, count, self._places[reason]
@@ -119,7 +120,7 @@ class Leavings:
 class Format:
     """A kind of file."""
 
-    label: ClassVar[str]
+    label: ClassVar[Words]
 
     def recognizes(self, data: Any) -> bool:
         """Whether that JSON looks like one of this kind; it may still have faults."""
@@ -134,20 +135,37 @@ class Format:
         raise NotImplementedError
 
 
+def message_of(role: Any) -> Words:
+    """Why a message is left out that is neither a person's nor a model's."""
+    if not isinstance(role, str):
+        return _("a message of nobody")
+    return _("a message of %(role)s", role=role[:40])
+
+
+def too_long() -> Words:
+    return _("a text of more than %(most)s characters", most=MAX_TEXT)
+
+
 def check_size(drafts: list[Draft]) -> None:
     """
     Raises:
         BadFile: there is more than one file may have.
     """
-    _check("conversations", len(drafts), MAX_CONVERSATIONS)
-    _check("messages", sum(len(draft.messages) for draft in drafts), MAX_MESSAGES)
-    _check("attachments", sum(draft.num_files for draft in drafts), MAX_FILES)
-    _check("characters", sum(draft.num_characters for draft in drafts), MAX_CHARACTERS)
-
-
-def _check(what: str, number: int, most: int) -> None:
-    if number > most:
-        raise BadFile(f"{what}: {number} are more than {most}.")
+    messages = sum(len(draft.messages) for draft in drafts)
+    files = sum(draft.num_files for draft in drafts)
+    characters = sum(draft.num_characters for draft in drafts)
+    for count, most, sentence in (
+        (
+            len(drafts),
+            MAX_CONVERSATIONS,
+            gettext_noop("conversations: %(count)s are more than %(most)s."),
+        ),
+        (messages, MAX_MESSAGES, gettext_noop("messages: %(count)s are more than %(most)s.")),
+        (files, MAX_FILES, gettext_noop("attachments: %(count)s are more than %(most)s.")),
+        (characters, MAX_CHARACTERS, gettext_noop("characters: %(count)s are more than %(most)s.")),
+    ):
+        if count > most:
+            raise BadFile(say(sentence, count=count, most=most))
 
 
 def without_large(drafts: list[Draft], left: Leavings) -> list[Draft]:
@@ -157,9 +175,11 @@ def without_large(drafts: list[Draft], left: Leavings) -> list[Draft]:
 
 def _is_large(draft: Draft, left: Leavings) -> bool:
     if len(draft.messages) > MAX_MESSAGES_EACH:
-        left.add(f"a conversation of more than {MAX_MESSAGES_EACH} messages", draft.title)
+        reason = _("a conversation of more than %(most)s messages", most=MAX_MESSAGES_EACH)
+        left.add(reason, draft.title)
         return True
     if draft.num_characters > MAX_CHARACTERS_EACH:
-        left.add(f"a conversation of more than {MAX_CHARACTERS_EACH} characters", draft.title)
+        reason = _("a conversation of more than %(most)s characters", most=MAX_CHARACTERS_EACH)
+        left.add(reason, draft.title)
         return True
     return False

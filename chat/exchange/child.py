@@ -23,7 +23,7 @@ def main() -> None:
     try:
         pieces = wire.packed(read(sys.stdin.buffer.read()))
     except BadFile as error:
-        pieces = wire.packed_fault(str(error))
+        pieces = wire.packed_fault(error.words)
     sys.stdout.buffer.writelines(pieces)
 
 

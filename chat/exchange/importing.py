@@ -18,7 +18,9 @@ from inference.runtime import InvalidParameter
 from .base import Draft
 from .errors import BadFile
 from .storing import Shelf, batches
+from .translating import translated
 from .wire import Head, Left, unpacked
+from .words import say as _
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class Imported:
 
     label: str
     num_in_file: int
-    left: list[Left] = field(default_factory=list)
+    left: list[tuple[str, int, list[str]]] = field(default_factory=list)
     num_conversations: int = 0
     num_messages: int = 0
 
@@ -66,7 +68,7 @@ async def import_file(
     async with QUEUE.turn(user.pk):
         output = await run(child, data, TIME_LIMIT_S)
         if not output:
-            raise BadFile("The file takes more memory or time to read than one may take.")
+            raise BadFile(_("The file takes more memory or time to read than one may take."))
         head, drafts = unpacked(output)
         _check(head)
         return await _stored(head, drafts, Shelf(user, owner))
@@ -83,7 +85,7 @@ def _check(head: Head) -> None:
 
 
 async def _stored(head: Head, drafts: Iterable[Draft], shelf: Shelf) -> Imported:
-    done = Imported(head.label, head.num_conversations)
+    done = Imported(translated(head.label), head.num_conversations)
     try:
         for batch in batches(drafts):
             await sync_to_async(shelf.store)(batch)
@@ -91,11 +93,12 @@ async def _stored(head: Head, drafts: Iterable[Draft], shelf: Shelf) -> Imported
             await asyncio.sleep(PAUSE_S)
     except DatabaseError:
         logger.exception("an import ended halfway")
-    done.left = [*chain(head.left, _homeless(shelf))]
+    left = chain(head.left, _homeless(shelf))
+    done.left = [(translated(reason), number, places) for reason, number, places in left]
     return done
 
 
 def _homeless(shelf: Shelf) -> Iterator[Left]:
     if shelf.homeless:
         number = sum(shelf.homeless.values())
-        yield "a folder, as no more fit", number, [*shelf.homeless][:5]
+        yield _("a folder, as no more fit"), number, [*shelf.homeless][:5]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from .base import DraftMessage, Leavings
 from .errors import BadFile
+from .words import gettext_noop, say
+from .words import say as _
 
 MAX_NODES = 50_000  # of a conversation, those among them that are not imported
 
@@ -24,7 +26,8 @@ def check_number(messages: Sized, place: str) -> None:
         BadFile: there are more in the conversation than it may have.
     """
     if len(messages) > MAX_NODES:
-        raise BadFile(f"{place}: its messages: {len(messages)} are more than {MAX_NODES}.")
+        sentence = gettext_noop("%(place)s: its messages: %(count)s are more than %(most)s.")
+        raise BadFile(say(sentence, place=place, count=len(messages), most=MAX_NODES))
 
 
 class Nodes:
@@ -74,13 +77,13 @@ class Nodes:
             if key in path:
                 assert key is not None
                 self._nodes[key].parent = None
-                self._left.add("a link in a circle of messages", f"{self._place}, {key}")
+                self._left.add(_("a link in a circle of messages"), f"{self._place}, {key}")
             safe.update(path)
 
     def _parent_of(self, key: str) -> str | None:
         """None, and said, if it is not there."""
         node = self._nodes[key]
         if node.parent is not None and node.parent not in self._nodes:
-            self._left.add("a link to a message that is missing", f"{self._place}, {key}")
+            self._left.add(_("a link to a message that is missing"), f"{self._place}, {key}")
             node.parent = None
         return node.parent

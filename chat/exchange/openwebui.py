@@ -4,16 +4,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import values
-from .base import ASSISTANT, MAX_TEXT, MAX_TITLE, USER, Draft, DraftMessage, Format, Leavings
+from .base import (
+    ASSISTANT,
+    MAX_TEXT,
+    MAX_TITLE,
+    USER,
+    Draft,
+    DraftMessage,
+    Format,
+    Leavings,
+    message_of,
+    too_long,
+)
 from .nodes import Node, Nodes, check_number
 from .runs import joined
 from .thinking import split
+from .words import Words
+from .words import say as _
 
 ROLES = (USER, ASSISTANT)
 
 
 class OpenWebUIFormat(Format):
-    label = "Open WebUI export"
+    label = _("Open WebUI export")
 
     def recognizes(self, data: Any) -> bool:
         return "chat" in values.mapping(next(iter(values.items(data)), data))
@@ -34,7 +47,7 @@ def _draft(raw: Mapping[str, Any], place: str, left: Leavings) -> Draft | None:
     head = tree.head(current)
     messages = joined(tree.messages(), head)
     if not messages:
-        left.add("a conversation without a message of text", place)
+        left.add(_("a conversation without a message of text"), place)
         return None
     return Draft(
         title=values.line(chat.get("title") or raw.get("title"), MAX_TITLE),
@@ -90,7 +103,8 @@ def _message(key: str, value: Any, place: str, left: Leavings) -> DraftMessage |
         return None
     assert isinstance(role, str)
     for file in values.items(raw.get("files")):
-        left.add("an attachment", f"{where}: {values.line(values.mapping(file).get('name'), 80)}")
+        name = values.line(values.mapping(file).get("name"), 80)
+        left.add(_("an attachment"), f"{where}: {name}")
     is_answer = role == ASSISTANT
     return DraftMessage(
         key=key,
@@ -112,10 +126,10 @@ def _of_answer(raw: Mapping[str, Any], reasoning: str) -> dict[str, Any]:
     }
 
 
-def _why_not(role: Any, text: str) -> str:
+def _why_not(role: Any, text: str) -> Words | None:
     """The reason to leave it out, or nothing."""
     if not isinstance(role, str) or role not in ROLES:
-        return f"a message of {role[:40] if isinstance(role, str) else 'nobody'}"
+        return message_of(role)
     if len(text) > MAX_TEXT:
-        return f"a text of more than {MAX_TEXT} characters"
-    return "" if text.strip() else "a message without text"
+        return too_long()
+    return None if text.strip() else _("a message without text")

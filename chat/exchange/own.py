@@ -12,6 +12,7 @@ from msgspec import Meta
 from . import values
 from .base import MAX_TEXT, MAX_TITLE, Draft, DraftFile, DraftMessage, Format, Leavings
 from .errors import BadFile
+from .words import say as _
 
 NAME, VERSION = "llmsite-conversations", 1
 
@@ -92,7 +93,7 @@ OF_CONVERSATION = (
 
 
 class OwnFormat(Format):
-    label = "llmsite export"
+    label = _("llmsite export")
 
     def recognizes(self, data: Any) -> bool:
         return values.mapping(data).get("format") == NAME

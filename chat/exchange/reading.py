@@ -9,6 +9,8 @@ from .openai import OpenAIFormat
 from .openwebui import OpenWebUIFormat
 from .own import OwnFormat
 from .upload import read_json
+from .words import Words
+from .words import say as _
 
 FORMATS: tuple[Format, ...] = (OwnFormat(), OpenAIFormat(), OpenWebUIFormat())
 
@@ -17,7 +19,7 @@ FORMATS: tuple[Format, ...] = (OwnFormat(), OpenAIFormat(), OpenWebUIFormat())
 class Reading:
     """Of which format a file is, what of it can be stored as it is here, and what was left."""
 
-    label: str
+    label: Words
     drafts: list[Draft]
     left: Leavings
 
@@ -30,8 +32,8 @@ def read(data: bytes) -> Reading:
     parsed = read_json(data)
     kind = next((one for one in FORMATS if one.recognizes(parsed)), None)
     if kind is None:
-        labels = ", ".join(one.label for one in FORMATS)
-        raise BadFile(f"The file is of no format that is known here: {labels}.")
+        labels = ", ".join(str(one.label) for one in FORMATS)
+        raise BadFile(_("The file is of no format that is known here: %(labels)s.", labels=labels))
     left = Leavings()
     drafts = kind.read(parsed, left)
     check_size(drafts)

@@ -8,6 +8,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from .errors import BadFile
+from .words import say as _
 
 MAX_BYTES = 64 * 2**20  # of the JSON, unpacked
 INSIDE = "conversations.json"  # as ChatGPT names it
@@ -23,7 +24,7 @@ def read_json(data: bytes) -> Any:
     if data.startswith(ZIP):
         data = _unpacked(data)
     if len(data) > MAX_BYTES:
-        raise BadFile(f"The JSON is larger than {MAX_BYTES // 2**20} MiB.")
+        raise BadFile(_("The JSON is larger than %(most)s MiB.", most=MAX_BYTES // 2**20))
     return _parsed(data)
 
 
@@ -36,27 +37,36 @@ def _unpacked(data: bytes) -> bytes:
         with ZipFile(BytesIO(data)) as archive:
             files = [file for file in archive.infolist() if file.filename.split("/")[-1] == INSIDE]
             if not files:
-                raise BadFile(f"The archive has no {INSIDE}.")
+                raise BadFile(_("The archive has no %(name)s.", name=INSIDE))
             if files[0].compress_type not in METHODS:
-                raise BadFile(f"The archive's {INSIDE} is packed by another method than Deflate.")
+                text = _("%(name)s is packed by another method than Deflate.", name=INSIDE)
+                raise BadFile(text)
             with archive.open(files[0]) as inside:
                 return inside.read(MAX_BYTES + 1)
     except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
-        raise BadFile(f"The archive cannot be unpacked: {error}") from None
+        text = _("The archive cannot be unpacked: %(error)s", error=error)
+        raise BadFile(text) from None
 
 
 def _parsed(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8-sig"), parse_constant=_finite, parse_float=_finite)
     except UnicodeDecodeError as error:
-        raise BadFile(f"The file is not UTF-8, at byte {error.start}.") from None
+        text = _("The file is not UTF-8, at byte %(position)d.", position=error.start)
+        raise BadFile(text) from None
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise BadFile(f"The file is not JSON: {error.msg}, {where}.") from None
+        where = {"line": error.lineno, "column": error.colno}
+        text = _(
+            "The file is not JSON: %(error)s, line %(line)d, column %(column)d.",
+            error=error.msg,
+            **where,
+        )
+        raise BadFile(text) from None
     except RecursionError:
-        raise BadFile("The JSON is nested too deeply.") from None
+        raise BadFile(_("The JSON is nested too deeply.")) from None
     except ValueError as error:  # such as a number of thousands of digits
-        raise BadFile(f"The file is not JSON that can be used: {error}") from None
+        text = _("The file is not JSON that can be used: %(error)s", error=error)
+        raise BadFile(text) from None
 
 
 def _finite(text: str) -> float:

@@ -8,9 +8,10 @@ import msgspec
 
 from .base import Draft
 from .reading import Reading
+from .words import Words
 
 SIZE = 8  # bytes of a length
-Left = tuple[str, int, list[str]]
+Left = tuple[Words, int, list[str]]
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -19,8 +20,8 @@ class Head(msgspec.Struct, frozen=True):
     `parameters` are those of conversations, by number, for whoever knows which there are.
     """
 
-    fault: str = ""
-    label: str = ""
+    fault: Words | None = None
+    label: Words = Words("")
     num_conversations: int = 0
     left: list[Left] = []
     parameters: dict[int, dict[str, Any]] = {}
@@ -29,12 +30,12 @@ class Head(msgspec.Struct, frozen=True):
 def packed(reading: Reading) -> Iterator[bytes]:
     found = ((n, one.columns.get("parameters")) for n, one in enumerate(reading.drafts))
     parameters = {number: one for number, one in found if one}
-    head = Head("", reading.label, len(reading.drafts), [*reading.left], parameters)
+    head = Head(None, reading.label, len(reading.drafts), [*reading.left], parameters)
     return _framed(chain([head], reading.drafts))
 
 
-def packed_fault(text: str) -> Iterator[bytes]:
-    return _framed([Head(text)])
+def packed_fault(words: Words) -> Iterator[bytes]:
+    return _framed([Head(words)])
 
 
 def _framed(pieces: Iterable[Any]) -> Iterator[bytes]:

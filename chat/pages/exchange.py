@@ -27,6 +27,7 @@ from chat.exchange.errors import BadFile
 from chat.exchange.export import json_pieces
 from chat.exchange.importing import import_file
 from chat.exchange.markdown import markdown_pieces
+from chat.exchange.translating import translated
 from chat.models import Conversation
 
 from .own import own_conversation, owner_of
@@ -80,7 +81,7 @@ async def import_page(request: HttpRequest) -> HttpResponse:
         try:
             done = await import_file(upload.data, upload.user, upload.owner)
         except BadFile as error:
-            upload.form.add_error("file", str(error))
+            upload.form.add_error("file", translated(error.words))
     context = {"form": upload.form, "done": done, "most": upload.most.value}
     return await sync_to_async(render)(request, "chat/import.html", context, status=upload.status)
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from .backend import Backend
 from .errors import EngineError, EngineStopped, QueueFull
-from .prompt import PromptMaker
+from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
 from .stats import Timings, Usage
 from .text import TextStream
@@ -109,9 +109,7 @@ class Intake:
         with self._lock:
             return request.id in self._withdrawn
 
-    def _settle(
-        self, request: Request, made: tuple[Sequence, list[int]] | EngineError | None
-    ) -> None:
+    def _settle(self, request: Request, made: tuple[Sequence, Prompt] | EngineError | None) -> None:
         # In one go: a cancel comes before the sequence has been delivered, or after.
         with self._lock:
             self._preparing.discard(request.id)
@@ -127,16 +125,17 @@ class Intake:
             self._send(Accepted(request.id, 0, 0))
             self._send(_withdrawn(request.id, 0))
 
-    def _accept(self, sequence: Sequence, dropped: list[int]) -> None:
+    def _accept(self, sequence: Sequence, prompt: Prompt) -> None:
         id, prompt_tokens = sequence.id, len(sequence.prompt_tokens)
-        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, dropped))
+        facts = (prompt.dropped, prompt.opens_thinking)
+        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, *facts))
         if sequence.request.is_held:
             self._held[id] = sequence
         else:
             self._deliver(sequence)
 
-    def _made(self, request: Request) -> tuple[Sequence, list[int]]:
-        """The sequence, and the messages that had to be left out."""
+    def _made(self, request: Request) -> tuple[Sequence, Prompt]:
+        """The sequence, and what its prompt was made of."""
         prompt = self._prompts.make(request)
         room = self._backend.info.context_length - len(prompt.tokens)
         params = request.params
@@ -147,7 +146,7 @@ class Intake:
             text=TextStream(params.stop),
             submitted_at=self._clock(),
         )
-        return sequence, prompt.dropped
+        return sequence, prompt
 
     def _tried(self, work: Callable[[], T], request_id: str = "") -> T | EngineError:
         """What the work with the backend made, or why it made nothing."""

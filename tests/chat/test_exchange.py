@@ -14,7 +14,7 @@ import psutil
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import DatabaseError
-from django.utils import timezone
+from django.utils import timezone, translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +24,7 @@ from chat.exchange.errors import BadFile
 from chat.exchange.export import json_pieces
 from chat.exchange.importing import import_file
 from chat.exchange.markdown import markdown_pieces
+from chat.exchange.translating import translated
 from chat.models import Attachment, Conversation, Folder, Message, Role, Status
 from tests.chat.talk import attached, conversation, message, owner, person
 
@@ -58,7 +59,7 @@ def imported(user, data, **options):
         try:
             return b"".join(wire.packed(reading.read(data)))
         except BadFile as error:
-            return b"".join(wire.packed_fault(str(error)))
+            return b"".join(wire.packed_fault(error.words))
 
     with patch.object(importing, "run", read_here), patch.object(importing, "PAUSE_S", 0):
         return async_to_sync(import_file)(as_bytes(data), user, owner(user), **options)
@@ -664,3 +665,14 @@ def test_nothing_is_older_or_newer_than_it_can_be(alice):
     imported(alice, chatgpt(mapping, create_time=10**400))
     age = timezone.now() - Message.objects.earliest("created_at").created_at
     assert age < timedelta(minutes=5)
+
+
+def test_what_is_wrong_is_said_in_the_readers_language(alice):
+    with translation.override("de"), pytest.raises(BadFile) as caught:
+        imported(alice, b" ")
+    with translation.override("de"):
+        text = translated(caught.value.words)
+        done = imported(alice, chatgpt({**BRANCHES, "t": node("q", "tool", "found")}))
+    assert text.startswith("Die Datei ist kein JSON")
+    assert [reason for reason, _, _ in done.left] == ["eine Nachricht von tool"]
+    assert done.label == "ChatGPT-Export"
