@@ -26,8 +26,8 @@ MAX_FILES = 5_000
 MAX_CHARACTERS = 32_000_000
 
 # Of a conversation, which is stored as a whole: nobody else can write meanwhile.
-MAX_MESSAGES_EACH = 3_000
-MAX_CHARACTERS_EACH = 8_000_000
+MAX_MESSAGES_EACH = 2_000
+MAX_CHARACTERS_EACH = 6_000_000
 
 NODE_CHARACTERS = 50  # what an entry of a list takes at least, in memory and in the database
 
