@@ -10,13 +10,14 @@ from tests.live.server import Server
 
 NUM_PEOPLE = 120
 PASSWORD = "a-long-password"
-MODELS = ("fake", "fresh", "narrow", "other")
+MODELS = ("fake", "narrow", "other", "untouched")
 OPTIONS = {
     "LLMSITE_SECURITY__ENABLE_AUTH": "true",
     "LLMSITE_LIMITS__DEFAULT_RATE_LIMIT_PER_MINUTE": "0",
 }
 # One process makes all of them, and signs them in: it takes longer to start than to work.
-# The model `narrow` computes one answer at a time, and `fresh` is loaded by one test only.
+# The model `narrow` computes one answer at a time, and `untouched` is loaded by one test only:
+# the page for comparisons offers the first two.
 PREPARE = """
 import json
 from django.test import Client

@@ -139,7 +139,7 @@ def test_a_stopped_answer_is_continued(page):
 
 
 def test_the_page_says_that_the_model_is_loaded_and_that_the_prompt_is_read(page):
-    page.locator("#model").select_option("fresh")
+    page.locator("#model").select_option("untouched")
     ask(page, LONG)
     begun(page)
     stop(page)
