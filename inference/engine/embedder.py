@@ -13,6 +13,7 @@ from .embedding import EmbedRequest, Job
 from .errors import DecodeFailed, EngineError, EngineStopped, InvalidParameter
 from .inputs import InputReader
 from .intake import OUR_FAULT, Intake
+from .prompt import Prompt
 from .request import FinishReason
 from .rota import Rota, Share
 from .stats import Load
@@ -33,12 +34,12 @@ class EmbedIntake(Intake):
         self._inputs = InputReader(backend)
         self._size = backend.info.embedding_length
 
-    def _made(self, request: Any) -> tuple[Job, list[int]]:
+    def _made(self, request: Any) -> tuple[Job, Prompt]:
         assert isinstance(request, EmbedRequest)
         if request.dimensions > self._size:
             why = f"is more than the {self._size} that this model makes"
             raise InvalidParameter("dimensions", request.dimensions, why)
-        return Job(request, self._inputs.read(request), self._clock()), []
+        return Job(request, self._inputs.read(request), self._clock()), Prompt([], [])
 
 
 class Embedder:

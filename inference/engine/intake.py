@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from .backend import Reader
 from .embedding import EmbedRequest
 from .errors import EngineError, EngineStopped, QueueFull
-from .prompt import PromptMaker
+from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
 from .stats import Timings, Usage
 from .text import TextStream
@@ -125,7 +125,7 @@ class Intake:
         with self._lock:
             return request.id in self._withdrawn
 
-    def _settle(self, request: Asked, made: tuple[Held, list[int]] | EngineError | None) -> None:
+    def _settle(self, request: Asked, made: tuple[Held, Prompt] | EngineError | None) -> None:
         # In one go: a cancel comes before the sequence has been delivered, or after.
         with self._lock:
             self._preparing.discard(request.id)
@@ -141,16 +141,17 @@ class Intake:
             self._send(Accepted(request.id, 0, 0))
             self._send(_withdrawn(request.id, 0))
 
-    def _accept(self, sequence: Held, dropped: list[int]) -> None:
+    def _accept(self, sequence: Held, prompt: Prompt) -> None:
         id, prompt_tokens = sequence.id, sequence.num_prompt_tokens
-        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, dropped))
+        facts = (prompt.dropped, prompt.opens_thinking)
+        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, *facts))
         if sequence.is_held:
             self._held[id] = sequence
         else:
             self._deliver(sequence)
 
-    def _made(self, request: Any) -> tuple[Held, list[int]]:
-        """The sequence, and the messages that had to be left out."""
+    def _made(self, request: Any) -> tuple[Held, Prompt]:
+        """The sequence, and what its prompt was made of."""
         assert isinstance(request, Request)
         prompt = self._prompts.make(request)
         room = self._backend.info.context_length - len(prompt.tokens)
@@ -162,7 +163,7 @@ class Intake:
             text=TextStream(params.stop),
             submitted_at=self._clock(),
         )
-        return sequence, prompt.dropped
+        return sequence, prompt
 
     def _tried(self, work: Callable[[], T], request_id: str = "") -> T | EngineError:
         """What the work with the backend made, or why it made nothing."""
