@@ -4,7 +4,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import SchedulerClass
 from inference import embedding
 from inference.embedding import Vectors
 from inference.guards import check_inputs
@@ -61,7 +60,7 @@ async def embed(asker: Asker, name: str, *, param: str, **request: Any) -> Vecto
         on_end=account.end,
         admit=account.admit,
         request_id=asker.request_id,
-        priority=SchedulerClass.values.index(policy.scheduler_class),
+        priority=asker.priority,
         **request,
     )
     if policy.logs_prompts:

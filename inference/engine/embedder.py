@@ -21,7 +21,6 @@ from .wire import Embedded, Failure, Finish, FromEngine, Part, Step
 
 logger = logging.getLogger(__name__)
 
-NO_PROMPT = Prompt([], [])
 MAX_INPUTS = 64  # of one step: sequences that a llama_context is made for
 
 Vector = np.ndarray[Any, Any]
@@ -40,7 +39,7 @@ class EmbedIntake(Intake):
         if request.dimensions > self._size:
             why = f"is more than the {self._size} that this model makes"
             raise InvalidParameter("dimensions", request.dimensions, why)
-        return Job(request, self._inputs.read(request), self._clock()), NO_PROMPT
+        return Job(request, self._inputs.read(request), self._clock()), Prompt([], [])
 
 
 class Embedder:

@@ -115,6 +115,18 @@ async def test_a_model_without_a_chat_template_is_pointed_out(browser, fake_mode
     assert "chats use ChatML" in page.content.decode()
 
 
+async def test_what_a_model_is_for_is_shown_and_may_be_changed(browser, fake_model):
+    await LanguageModel.objects.aupdate(file_task="embed")
+    assert "Make embeddings" in (await browser.get(LIST)).content.decode()
+    page = await browser.get(f"{LIST}{fake_model.pk}/change/")
+    assert "chats use ChatML" not in page.content.decode()
+    edit = {**form(source=fake_model.source, slug="fake"), "task": "rerank"}
+    await browser.post(f"{LIST}{fake_model.pk}/change/", edit)
+    await fake_model.arefresh_from_db()
+    assert fake_model.serves == "rerank"
+    assert "Rank documents" in (await browser.get(LIST)).content.decode()
+
+
 async def test_deleting_a_model_unloads_it(browser, fake_model):
     await runtime.load(fake_model)
     await browser.post(f"{LIST}{fake_model.pk}/delete/", {"post": "yes"})

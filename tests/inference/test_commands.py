@@ -153,13 +153,13 @@ class TestAddModel:
     def test_options_become_columns(self, run: Run) -> None:
         names = ["--id=smol", "--name=Smol", "--alias=a", "--alias=b", "--pinned"]
         options = ["--device=cpu", "--context-length=4096", "--idle-timeout-seconds=1.5"]
-        options += ["--context-policy=drop_oldest"]
+        options += ["--context-policy=drop_oldest", "--task=embed"]
         run("add_model", "hf://owner/repo/m.gguf", "--no-fetch", *names, *options)
         row = registry.get("b")
         assert (row.slug, row.name, row.pinned, row.device) == ("smol", "Smol", True, "cpu")
         assert (row.context_length, row.idle_timeout_seconds) == (4096, 1.5)
         assert (row.batch_tokens, row.gpu_layers) == (0, -1)
-        assert row.context_policy == "drop_oldest"
+        assert (row.context_policy, row.serves) == ("drop_oldest", "embed")
 
     def test_a_bad_option_is_told(self, run: Run) -> None:
         with pytest.raises(CommandError, match="m: batch_tokens: "):
