@@ -28,5 +28,6 @@ def field(prompt: dict[str, Any]) -> str:
 def length(prompt: dict[str, Any]) -> int:
     """Characters; a prompt of tokens has none."""
     if prompt.get("messages") is not None:
-        return sum(len(message.get("content") or "") for message in prompt["messages"])
+        said = sum(len(message.get("content") or "") for message in prompt["messages"])
+        return said + len(prompt.get("prefix") or "")
     return len(prompt.get("text") or "")

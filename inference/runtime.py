@@ -162,7 +162,7 @@ async def generate(
     try:
         observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
         policy = ContextPolicy(model.context_policy or if_too_long)
-        with _setting_named():
+        with setting_named():
             stream = await pool().submit(
                 *(spec(model), observe, observe_gap, admit),
                 params=params,
@@ -176,7 +176,7 @@ async def generate(
 
 
 @contextmanager
-def _setting_named() -> Iterator[None]:
+def setting_named() -> Iterator[None]:
     """What is full names the setting, which the engine does not know."""
     try:
         yield
@@ -201,7 +201,7 @@ async def count_tokens(
         EngineError: the messages cannot be rendered, or the model not be loaded.
     """
     options = template_options or {}
-    with _setting_named():
+    with setting_named():
         counts = await pool().count(
             spec(model), load=load, messages=messages, template_options=options
         )
@@ -215,7 +215,7 @@ async def count_texts(
 
     Of a text that is far too long for the context, the least that it can have.
     """
-    with _setting_named():
+    with setting_named():
         return await pool().count(spec(model), load=load, texts=texts)
 
 

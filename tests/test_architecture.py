@@ -24,6 +24,7 @@ RULES: dict[str, set[str]] = {
     "inference.sources": {"inference.gguf_file"},
     "inference.registry": {"inference.models", *FILES},
     "inference.runtime": {"inference.models", "inference.engine", "inference.metrics"},
+    "inference.questions": {"inference.models", "inference.runtime", "inference.engine"},
     "inference.guards": {"accounts"},
     "inference.failures": {"accounts", "inference.runtime"},
     "inference.recording": {"inference.metrics", "inference.runtime"},
@@ -35,7 +36,8 @@ RULES: dict[str, set[str]] = {
     "inference.server": {"accounts", "inference.runtime", "inference.admission"},
     "inference.api": {
         *("accounts", "inference.models", "inference.runtime", "inference.admission"),
-        *("inference.metrics", "inference.failures", "inference.recording"),
+        *("inference.questions", "inference.metrics"),
+        *("inference.failures", "inference.recording"),
     },
     "inference": {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),

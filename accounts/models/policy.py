@@ -27,6 +27,7 @@ class Endpoint(models.TextChoices):
     CHAT = "chat", "Chat completions"
     COMPLETIONS = "completions", "Completions"
     EMBEDDINGS = "embeddings", "Embeddings"
+    TOKENIZE = "tokenize", "Tokens of texts, and rendered prompts"
     MODELS = "models", "List of models"
     USAGE = "usage", "Own usage"
 

@@ -4,6 +4,8 @@ A request is tokenized, then its tokens are reserved, then it is computed; howev
 ends, its reservation is settled.
 """
 
+from inference.guards import check_prompt
+
 from .asker import Asker
 from .background import in_background, keep_lease, shutdown
 from .generating import allowed_model, generate
@@ -15,6 +17,7 @@ __all__ = [
     "Reply",
     "TokensLeft",
     "allowed_model",
+    "check_prompt",
     "generate",
     "in_background",
     "keep_lease",

@@ -2,12 +2,20 @@
 
 from django.urls import path, re_path
 
-from . import health, legacy, prometheus, usage, views
+from . import health, legacy, prometheus, tokens, usage, views
 
 urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view(), name="chat-completions"),
     path("v1/completions", views.CompletionsView.as_view(), name="completions"),
     path("v1/embeddings", views.EmbeddingsView.as_view(), name="embeddings"),
+    path(
+        "v1/chat/completions/input_tokens",
+        tokens.InputTokensView.as_view(),
+        name="chat-input-tokens",
+    ),
+    path("v1/tokenize", tokens.TokenizeView.as_view(), name="tokenize"),
+    path("v1/detokenize", tokens.DetokenizeView.as_view(), name="detokenize"),
+    path("v1/apply-template", tokens.TemplateView.as_view(), name="apply-template"),
     path("v1/usage", usage.UsageView.as_view(), name="usage"),
     path("v1/models", views.ModelsView.as_view(), name="models"),
     path("v1/models/<path:name>", views.ModelView.as_view(), name="model"),

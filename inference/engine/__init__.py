@@ -23,13 +23,14 @@ from .request import ContextPolicy, FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
 from .stream import Admit, Outcome, Piece, TokenStream
-from .wire import Finish
+from .wire import Detokenize, Finish, Render, Tokenize, Tokenized, Written
 
 __all__ = [
     "Admit",
     "BackendUnusable",
     "ContextPolicy",
     "DecodeFailed",
+    "Detokenize",
     "EngineConfig",
     "EngineError",
     "EngineInfo",
@@ -51,10 +52,14 @@ __all__ = [
     "Progress",
     "PromptTooLong",
     "QueueFull",
+    "Render",
     "SamplingParams",
     "TemplateError",
     "Timings",
     "TokenStream",
+    "Tokenize",
+    "Tokenized",
     "Usage",
+    "Written",
     "total_memory",
 ]

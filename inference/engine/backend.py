@@ -11,7 +11,7 @@ from .scheduler import Work
 class Backend(Protocol):
     """A loaded model and its KV cache.
 
-    `tokenize`, `render` and the facts may be used from any thread, all else from
+    `tokenize`, `render`, `name` and the facts may be used from any thread, all else from
     the engine's only.
     """
 
@@ -19,8 +19,8 @@ class Backend(Protocol):
     info: EngineInfo
     max_token_length: int  # characters of the longest token's text
 
-    def tokenize(self, text: str) -> list[int]:
-        """Tokens of a prompt, with the model's own opening token."""
+    def tokenize(self, text: str, add_special: bool = True) -> list[int]:
+        """Tokens of a prompt, with the model's own opening token unless told without."""
 
     def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
         """The prompt that the model's chat template makes of the messages."""
@@ -36,6 +36,9 @@ class Backend(Protocol):
 
     def piece(self, token: int) -> bytes:
         """The token's part of the text; empty for control tokens."""
+
+    def name(self, token: int) -> bytes:
+        """What people call the token: its text, or a name if it has none."""
 
     def begin(self, sequence: Sequence) -> None:
         """Prepare to sample for the sequence; it has a slot, and may have had one before."""

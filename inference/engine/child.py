@@ -24,15 +24,19 @@ from .wire import (
     Cancel,
     Channel,
     Count,
+    Detokenize,
     Failure,
     FromEngine,
     Go,
     Loading,
     LogLine,
+    Question,
     Ready,
+    Render,
     Start,
     Stop,
     Submit,
+    Tokenize,
 )
 
 logger = logging.getLogger(__name__)
@@ -74,18 +78,18 @@ class WireHandler(logging.Handler):
 
 
 class Desk(threading.Thread):
-    """Renders, tokenizes and counts, one after the other."""
+    """Renders and tokenizes, one request or question after the other."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(name="desk", daemon=True)
         self._engine = engine
-        self._work: queue.SimpleQueue[Request | Count] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Request | Question] = queue.SimpleQueue()
 
     def submit(self, request: Request) -> None:
         if self._engine.intake.reserve(request):
             self._work.put(request)
 
-    def count(self, asked: Count) -> None:
+    def ask(self, asked: Question) -> None:
         self._work.put(asked)
 
     def run(self) -> None:
@@ -93,8 +97,8 @@ class Desk(threading.Thread):
             match self._work.get():
                 case Request() as request:
                     self._engine.intake.prepare(request)
-                case Count() as asked:
-                    self._engine.intake.count(asked)
+                case asked:
+                    self._engine.intake.tell(asked)
 
 
 class Inbox(threading.Thread):
@@ -123,8 +127,8 @@ class Inbox(threading.Thread):
                         self.engine.intake.release(id, max_tokens)
                     case Cancel(id) if self.engine:
                         self.engine.cancel(id)
-                    case Count() if self.engine:
-                        self._desk.count(message)
+                    case Count() | Tokenize() | Detokenize() | Render() if self.engine:
+                        self._desk.ask(message)
                     case Stop() if self.engine:
                         self.engine.stop()
                     case Stop():

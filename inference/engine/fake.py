@@ -41,7 +41,7 @@ class FakeBackend:
         self.batches: list[list[Work]] = []
         self.forgotten: list[int] = []
 
-    def tokenize(self, text: str) -> list[int]:
+    def tokenize(self, text: str, add_special: bool = True) -> list[int]:
         return [self._token(word) for word in text.split()]
 
     def _token(self, word: str) -> int:
@@ -66,6 +66,9 @@ class FakeBackend:
             return b""
         word = self.words[token]
         return f"{time.time() if word == 'now' else word} ".encode()
+
+    def name(self, token: int) -> bytes:
+        return self.piece(token) or b"<end>"
 
     def begin(self, sequence: Sequence) -> None:
         sequence.sampler = self

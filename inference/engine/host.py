@@ -38,11 +38,14 @@ from .wire import (
     Loading,
     LogLine,
     Message,
+    Question,
     Ready,
     Start,
     Step,
     Stop,
     Submit,
+    Tokenized,
+    Written,
     decode_from_engine,
     encode,
 )
@@ -212,13 +215,18 @@ class EngineHost:
         Raises:
             EngineError: they cannot be counted, or not any more.
         """
+        counted: Counted = await self.ask(Count, **fields)
+        return counted.tokens
+
+    async def ask(self, kind: type[Question], **fields: Any) -> Any:
+        """What the engine tells, to a question of that kind and those fields; else as `count`."""
         if not self.is_open:
             raise EngineStopped(f"{self.config.model_id} is being unloaded.")
-        asked = Count(next(_ids), **fields)
-        frame = _frame(asked, "texts" if asked.messages is None else "messages")
-        with self._counts.waiting(asked.id) as counted:
+        asked = kind(next(_ids), **fields)
+        frame = _frame(asked, next(iter(fields)))
+        with self._counts.waiting(asked.id) as told:
             self._writer.write(frame)
-            return await counted
+            return await told
 
     # The end
 
@@ -312,8 +320,8 @@ class EngineHost:
                 self._counts.fail(id, message.error())
             case Failure(id):
                 self._close(id, message.error())
-            case Counted(id, tokens):
-                self._counts.answer(id, tokens)
+            case Counted(id) | Tokenized(id) | Written(id):
+                self._counts.answer(id, message)
             case Loading(progress):
                 self._on_progress(progress)
             case Ready(info):
@@ -340,7 +348,7 @@ class EngineHost:
             self._close(finish.id, finish)
 
 
-def _frame(message: Submit | Count, param: str) -> bytes:
+def _frame(message: Submit | Question, param: str) -> bytes:
     """The message for the wire.
 
     Raises:
@@ -351,12 +359,10 @@ def _frame(message: Submit | Count, param: str) -> bytes:
     except RecursionError:
         raise InvalidParameter(param, "[[…]]", "is nested too deeply") from None
     except (ValueError, OverflowError) as error:
-        asked = message.request if isinstance(message, Submit) else message
-        raise InvalidParameter(param, _prompt(asked), f"cannot be used: {error}") from error
+        shown = _prompt(message.request) if isinstance(message, Submit) else getattr(message, param)
+        raise InvalidParameter(param, shown, f"cannot be used: {error}") from error
 
 
-def _prompt(asked: Request | Count) -> object:
+def _prompt(request: Request) -> object:
     """What is asked about, to be shown in an error."""
-    if isinstance(asked, Request):
-        return asked.text or asked.tokens or asked.messages
-    return asked.texts or asked.messages
+    return request.text or request.tokens or request.messages

@@ -50,6 +50,10 @@ def always(path: str, status: int) -> Route:
 # For whoever has a key. Errors are OpenAI's.
 OPENAIS = {
     "v1/chat/completions": takes("/v1/chat/completions"),
+    "v1/chat/completions/input_tokens": takes("/v1/chat/completions/input_tokens"),
+    "v1/tokenize": takes("/v1/tokenize"),
+    "v1/detokenize": takes("/v1/detokenize"),
+    "v1/apply-template": takes("/v1/apply-template"),
     "v1/completions": takes("/v1/completions"),
     "v1/embeddings": takes("/v1/embeddings"),
     "v1/usage": reads("/v1/usage"),

@@ -409,9 +409,15 @@ class TestAnswers:
 
 
 PATHS = {
-    "chat": [("POST", "/v1/chat/completions"), ("POST", "/chat/completions")],
+    "chat": [
+        *(("POST", "/v1/chat/completions"), ("POST", "/chat/completions")),
+        ("POST", "/v1/chat/completions/input_tokens"),
+    ],
     "completions": [("POST", "/v1/completions"), ("POST", "/completions")],
     "embeddings": [("POST", "/v1/embeddings")],
+    "tokenize": [
+        ("POST", path) for path in ("/v1/tokenize", "/v1/detokenize", "/v1/apply-template")
+    ],
     "models": [("GET", path) for path in ("/v1/models", "/v1/models/x", "/models", "/models/x")],
     "usage": [("GET", "/v1/usage")],
 }
