@@ -19,6 +19,7 @@ RULES: dict[str, set[str]] = {
     "inference.engine": set(),
     "inference.models": set(),
     "inference.metrics": set(),
+    "inference.thinking": set(),
     "inference.gguf_header": set(),
     "inference.gguf_file": {"inference.gguf_header"},
     "inference.sources": {"inference.gguf_file"},
@@ -36,7 +37,7 @@ RULES: dict[str, set[str]] = {
     "inference.server": {"accounts", "inference.runtime", "inference.admission"},
     "inference.api": {
         *("accounts", "inference.models", "inference.runtime", "inference.admission"),
-        *("inference.questions", "inference.metrics"),
+        *("inference.questions", "inference.thinking", "inference.metrics"),
         *("inference.failures", "inference.recording"),
     },
     "inference": {
@@ -44,9 +45,8 @@ RULES: dict[str, set[str]] = {
         *("inference.registry", "inference.server", "inference.validation", *FILES),
     },
     "chat.markdown": set(),
-    "chat.thinking": set(),
     "chat": {
-        *("chat.markdown", "chat.thinking"),
+        *("chat.markdown", "inference.thinking"),
         *("accounts", "inference.runtime", "inference.admission"),
         *("inference.failures", "inference.recording"),
     },

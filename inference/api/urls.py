@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from . import health, legacy, prometheus, tokens, usage, views
+from .anthropic.views import CountTokensView, MessagesView
 
 urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view(), name="chat-completions"),
@@ -13,6 +14,8 @@ urlpatterns = [
         tokens.InputTokensView.as_view(),
         name="chat-input-tokens",
     ),
+    path("v1/messages", MessagesView.as_view(), name="messages"),
+    path("v1/messages/count_tokens", CountTokensView.as_view(), name="count-tokens"),
     path("v1/tokenize", tokens.TokenizeView.as_view(), name="tokenize"),
     path("v1/detokenize", tokens.DetokenizeView.as_view(), name="detokenize"),
     path("v1/apply-template", tokens.TemplateView.as_view(), name="apply-template"),

@@ -412,6 +412,7 @@ PATHS = {
     "chat": [
         *(("POST", "/v1/chat/completions"), ("POST", "/chat/completions")),
         ("POST", "/v1/chat/completions/input_tokens"),
+        *(("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens")),
     ],
     "completions": [("POST", "/v1/completions"), ("POST", "/completions")],
     "embeddings": [("POST", "/v1/embeddings")],
