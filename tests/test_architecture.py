@@ -25,6 +25,12 @@ RULES: dict[str, set[str]] = {
     "inference.sources": {"inference.gguf_file"},
     "inference.registry": {"inference.models", *FILES},
     "inference.runtime": {"inference.models", "inference.engine", "inference.metrics"},
+    "inference.auditing": {"accounts", "inference.models", "inference.sources"},
+    "inference.fetching": {"inference.models", "inference.registry", *FILES},
+    "inference.operating": {
+        *("accounts", "inference.models", "inference.runtime", "inference.registry"),
+        *("inference.auditing", "inference.fetching", *FILES),
+    },
     "inference.questions": {"inference.models", "inference.runtime", "inference.engine"},
     "inference.guards": {"accounts"},
     "inference.failures": {"accounts", "inference.runtime"},
@@ -38,11 +44,12 @@ RULES: dict[str, set[str]] = {
     "inference.api": {
         *("accounts", "inference.models", "inference.runtime", "inference.admission"),
         *("inference.questions", "inference.thinking", "inference.metrics"),
-        *("inference.failures", "inference.recording"),
+        *("inference.failures", "inference.recording", "inference.operating"),
     },
     "inference": {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
         *("inference.registry", "inference.server", "inference.validation", *FILES),
+        *("inference.auditing", "inference.fetching", "inference.operating"),
     },
     "chat.markdown": set(),
     "chat": {

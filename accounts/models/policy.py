@@ -30,6 +30,7 @@ class Endpoint(models.TextChoices):
     TOKENIZE = "tokenize", "Tokens of texts, and rendered prompts"
     MODELS = "models", "List of models"
     USAGE = "usage", "Own usage"
+    ADMIN = "admin", "Registry of models, for administrators"
 
 
 def validate_networks(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import health, legacy, prometheus, tokens, usage, views
+from . import health, legacy, prometheus, registry, tokens, usage, views
 from .anthropic.views import CountTokensView, MessagesView
 
 urlpatterns = [
@@ -22,6 +22,12 @@ urlpatterns = [
     path("v1/usage", usage.UsageView.as_view(), name="usage"),
     path("v1/models", views.ModelsView.as_view(), name="models"),
     path("v1/models/<path:name>", views.ModelView.as_view(), name="model"),
+    path("v1/admin/models", registry.ModelsView.as_view(), name="admin-models"),
+    path("v1/admin/models/<str:slug>", registry.ModelView.as_view(), name="admin-model"),
+    path("v1/admin/models/<str:slug>/fetch", registry.FetchView.as_view(), name="admin-fetch"),
+    path("v1/admin/models/<str:slug>/load", registry.LoadView.as_view(), name="admin-load"),
+    path("v1/admin/models/<str:slug>/unload", registry.UnloadView.as_view(), name="admin-unload"),
+    path("v1/admin/models/<str:slug>/events", registry.EventsView.as_view(), name="admin-events"),
     re_path(r"^v1/.*", views.UnknownPathView.as_view()),
     path("completions", legacy.LegacyCompletionsView.as_view(), name="legacy-completions"),
     path("models", legacy.LegacyModelsView.as_view(), name="legacy-models"),

@@ -59,6 +59,15 @@ OPENAIS = {
     "v1/usage": reads("/v1/usage"),
     "v1/models": reads("/v1/models"),
     "v1/models/<path:name>": reads("/v1/models/fake"),
+    **{
+        f"v1/admin/models{path}": always(
+            f"/v1/admin/models{path.replace('<str:slug>', 'fake')}", 403
+        )
+        for path in (
+            *("", "/<str:slug>", "/<str:slug>/fetch", "/<str:slug>/load"),
+            *("/<str:slug>/unload", "/<str:slug>/events"),
+        )
+    },
     "^v1/.*": always("/v1/unknown", 404),
     "chat/completions": takes("/chat/completions"),
     "metrics": always("/metrics", 403),
