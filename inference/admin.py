@@ -12,12 +12,13 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from . import operating, registry, runtime
-from .models import Alias, LanguageModel
+from .models import Alias, LanguageModel, Task
 from .registry import NotFetched, RegistryError
 from .sources import SourceError
 
 FROM_FILE = (
-    *("file", "size_bytes", "architecture", "parameters", "quantization", "trained_context"),
+    *("file", "size_bytes", "architecture", "file_task", "parameters", "quantization"),
+    "trained_context",
     "template",
 )
 
@@ -65,7 +66,7 @@ class LanguageModelAdmin(ModelAdmin):
     form = LanguageModelForm
     inlines = [AliasInline]
     list_display = [
-        *("slug", "name", "state", "quantization", "size", "context", "has_template"),
+        *("slug", "name", "state", "serves", "quantization", "size", "context", "has_template"),
         *("enabled", "pinned"),
     ]
     list_filter = ["enabled", "pinned", "architecture"]
@@ -73,7 +74,7 @@ class LanguageModelAdmin(ModelAdmin):
     actions = ["fetch", "load", "unload"]
     readonly_fields = [*FROM_FILE, "state_text"]
     fieldsets = [
-        (None, {"fields": ["source", "slug", "name", "state_text", "enabled", "pinned"]}),
+        (None, {"fields": ["source", "slug", "name", "state_text", "task", "enabled", "pinned"]}),
         (
             "Placement",
             {
@@ -117,6 +118,10 @@ class LanguageModelAdmin(ModelAdmin):
     def state_text(self, row: LanguageModel) -> str:
         return operating.state_of(row).text
 
+    @display(description="Task")
+    def serves(self, row: LanguageModel) -> str:
+        return Task(row.serves).label
+
     @display(description="Size", ordering="size_bytes")
     def size(self, row: LanguageModel) -> str:
         return "" if row.size_bytes is None else filesizeformat(row.size_bytes)
@@ -134,8 +139,8 @@ class LanguageModelAdmin(ModelAdmin):
 
     @display(description="Chat template")
     def template(self, row: LanguageModel) -> str:
-        if not row.file:
-            return ""
+        if not row.file or row.serves != Task.GENERATE:
+            return row.chat_template
         return row.chat_template or "The file has none: chats use ChatML, which may not suit it."
 
     # Actions
@@ -171,7 +176,7 @@ class LanguageModelAdmin(ModelAdmin):
         async_to_sync(runtime.heed)(obj, form.initial.get("slug") or obj.slug)
         if not obj.file and obj.enabled:
             self._fetch(request, obj)
-        elif obj.file and not obj.chat_template:
+        elif obj.file and obj.serves == Task.GENERATE and not obj.chat_template:
             self.message_user(
                 request, f"{obj} has no chat template: chats use ChatML.", messages.WARNING
             )

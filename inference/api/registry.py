@@ -29,8 +29,8 @@ Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 VERBS = {"POST": "change", "PATCH": "change", "DELETE": "delete"}  # else one looks
 
 OPTIONS = [
-    *("name", "enabled", "pinned", "idle_timeout_seconds", "device", "gpu_layers", "split_mode"),
-    *("tensor_split", "main_gpu", "flash_attention", "kv_cache_type", "threads"),
+    *("name", "task", "enabled", "pinned", "idle_timeout_seconds", "device", "gpu_layers"),
+    *("split_mode", "tensor_split", "main_gpu", "flash_attention", "kv_cache_type", "threads"),
     *("context_length", "context_policy", "max_sequences", "batch_tokens"),
     "prefill_chunk_tokens",
 ]
@@ -50,6 +50,7 @@ class Changes(BaseModel):
     aliases: Annotated[list[Text], FIRST_FAULT] | None = None
     sha256: Text | None = None
     name: Text | None = None
+    task: Text | None = None
     enabled: bool | None = None
     pinned: bool | None = None
     idle_timeout_seconds: float | None = None

@@ -2,13 +2,12 @@
 
 from django.urls import path, re_path
 
-from . import health, legacy, prometheus, registry, tokens, usage, views
+from . import embeddings, health, legacy, prometheus, registry, tokens, usage, views
 from .anthropic.views import CountTokensView, MessagesView
 
 urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view(), name="chat-completions"),
     path("v1/completions", views.CompletionsView.as_view(), name="completions"),
-    path("v1/embeddings", views.EmbeddingsView.as_view(), name="embeddings"),
     path(
         "v1/chat/completions/input_tokens",
         tokens.InputTokensView.as_view(),
@@ -19,6 +18,8 @@ urlpatterns = [
     path("v1/tokenize", tokens.TokenizeView.as_view(), name="tokenize"),
     path("v1/detokenize", tokens.DetokenizeView.as_view(), name="detokenize"),
     path("v1/apply-template", tokens.TemplateView.as_view(), name="apply-template"),
+    path("v1/embeddings", embeddings.EmbeddingsView.as_view(), name="embeddings"),
+    path("v1/rerank", embeddings.RerankView.as_view(), name="rerank"),
     path("v1/usage", usage.UsageView.as_view(), name="usage"),
     path("v1/models", views.ModelsView.as_view(), name="models"),
     path("v1/models/<path:name>", views.ModelView.as_view(), name="model"),

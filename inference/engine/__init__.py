@@ -7,6 +7,7 @@ from .errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
+    InputTooLong,
     InvalidParameter,
     ModelLoadFailed,
     ModelNotFound,
@@ -14,6 +15,7 @@ from .errors import (
     PromptTooLong,
     QueueFull,
     TemplateError,
+    UnfitModel,
 )
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
@@ -23,6 +25,7 @@ from .request import ContextPolicy, FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
 from .stream import Admit, Outcome, Piece, TokenStream
+from .vectors import Vectors
 from .wire import Detokenize, Finish, Render, Tokenize, Tokenized, Written
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "EngineStopped",
     "Finish",
     "FinishReason",
+    "InputTooLong",
     "InvalidParameter",
     "Load",
     "ModelLoadFailed",
@@ -59,7 +63,9 @@ __all__ = [
     "TokenStream",
     "Tokenize",
     "Tokenized",
+    "UnfitModel",
     "Usage",
+    "Vectors",
     "Written",
     "total_memory",
 ]

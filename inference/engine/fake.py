@@ -1,7 +1,7 @@
 """A model that needs no weights: it echoes the prompt, one token a word.
 
-Words of the prompt steer it: `crash` ends the process, `fail` the step, and for `now` it
-writes the time, in seconds since 1970.
+Words of the prompt steer it: `crash` ends the process, `fail` the step, for `now` it writes
+the time, in seconds since 1970, and for `¶` a new line.
 """
 
 import collections.abc
@@ -64,8 +64,13 @@ class FakeBackend:
     def piece(self, token: int) -> bytes:
         if token == END:
             return b""
-        word = self.words[token]
-        return f"{time.time() if word == 'now' else word} ".encode()
+        match self.words[token]:
+            case "now":
+                return f"{time.time()} ".encode()
+            case "¶":
+                return b"\n"
+            case word:
+                return f"{word} ".encode()
 
     def name(self, token: int) -> bytes:
         return self.piece(token) or b"<end>"

@@ -56,6 +56,7 @@ OPENAIS = {
     "v1/apply-template": takes("/v1/apply-template"),
     "v1/completions": takes("/v1/completions"),
     "v1/embeddings": takes("/v1/embeddings"),
+    "v1/rerank": takes("/v1/rerank"),
     "v1/usage": reads("/v1/usage"),
     "v1/models": reads("/v1/models"),
     "v1/models/<path:name>": reads("/v1/models/fake"),
@@ -147,6 +148,7 @@ PAGES = {
 ENTRANCE = {
     "accounts/login/": ("/accounts/login/", 200),
     "accounts/logout/": ("/accounts/logout/", 302),
+    "accounts/language/": ("/accounts/language/", 302),
     "accounts/inactive/": ("/accounts/inactive/", 200),
     "accounts/signup/": ("/accounts/signup/", 200),
     "accounts/password/reset/": ("/accounts/password/reset/", 200),

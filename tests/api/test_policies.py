@@ -415,7 +415,7 @@ PATHS = {
         *(("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens")),
     ],
     "completions": [("POST", "/v1/completions"), ("POST", "/completions")],
-    "embeddings": [("POST", "/v1/embeddings")],
+    "embeddings": [("POST", "/v1/embeddings"), ("POST", "/v1/rerank")],
     "tokenize": [
         ("POST", path) for path in ("/v1/tokenize", "/v1/detokenize", "/v1/apply-template")
     ],

@@ -16,7 +16,7 @@ STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "cancelled": "max_to
 
 
 async def whole(reply: Reply) -> dict[str, Any]:
-    thought, said = split_thinking(await text_of(reply))
+    thought, said = split_thinking(await text_of(reply), has_begun=reply.opens_thinking)
     blocks = []
     if thought:
         blocks.append(thinking_block(thought))
@@ -27,7 +27,7 @@ async def whole(reply: Reply) -> dict[str, Any]:
 
 async def events(reply: Reply) -> AsyncGenerator[bytes]:
     """From `message_start` to `message_stop`. Raises as a Reply does."""
-    blocks, splitter = Blocks(), ThinkingSplitter()
+    blocks, splitter = Blocks(), ThinkingSplitter(has_begun=reply.opens_thinking)
     try:
         counted = counts(reply.prompt_tokens, 0, 0)
         opening = message(reply, [], {"stop_reason": None, "stop_sequence": None}, counted)
