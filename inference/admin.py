@@ -1,23 +1,19 @@
 """The registry in the admin: add, fetch, load and unload models."""
 
-from functools import partial
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from accounts import audit
-
-from . import auditing, fetching, registry, runtime
+from . import operating, registry, runtime
 from .models import Alias, LanguageModel, Task
-from .registry import RegistryError
+from .registry import NotFetched, RegistryError
 from .sources import SourceError
 
 FROM_FILE = (
@@ -115,11 +111,12 @@ class LanguageModelAdmin(ModelAdmin):
         },
     )
     def state(self, row: LanguageModel) -> tuple[str, str]:
-        return _state(row)
+        state = operating.state_of(row)
+        return state.kind, state.text
 
     @display(description="State")
     def state_text(self, row: LanguageModel) -> str:
-        return _state(row)[1]
+        return operating.state_of(row).text
 
     @display(description="Task")
     def serves(self, row: LanguageModel) -> str:
@@ -156,29 +153,25 @@ class LanguageModelAdmin(ModelAdmin):
     @admin.action(description="Load into memory", permissions=["change"])
     def load(self, request: HttpRequest, rows: QuerySet[LanguageModel]) -> None:
         for row in rows:
-            if not row.file:
-                self.message_user(request, f"{row} has not been fetched.", messages.ERROR)
-                continue
-            audit.record("model.loaded", auditing.target_of(row))
-            async_to_sync(runtime.start_loading)(row)
-            self.message_user(request, f"{row} is being loaded.")
+            try:
+                operating.load(row)
+            except NotFetched as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, f"{row} is being loaded.")
 
     @admin.action(description="Unload when its answers are complete", permissions=["change"])
     def unload(self, request: HttpRequest, rows: QuerySet[LanguageModel]) -> None:
         for row in rows:
-            if row.slug not in runtime.status():
+            if operating.unload(row):
+                self.message_user(request, f"{row} is being unloaded.")
+            else:
                 self.message_user(request, f"{row} is not loaded.", messages.WARNING)
-                continue
-            audit.record("model.unloaded", auditing.target_of(row))
-            async_to_sync(runtime.start_unloading)(row.slug)
-            self.message_user(request, f"{row} is being unloaded.")
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
         """A new source makes the old file's facts untrue: they go, and the new file comes."""
         if "source" in form.changed_data:
-            obj.file = ""
-            if "sha256" not in form.changed_data:
-                obj.sha256 = ""
+            operating.new_source(obj, keeps_hash="sha256" in form.changed_data)
         super().save_model(request, obj, form, change)
         async_to_sync(runtime.heed)(obj, form.initial.get("slug") or obj.slug)
         if not obj.file and obj.enabled:
@@ -189,35 +182,14 @@ class LanguageModelAdmin(ModelAdmin):
             )
 
     def delete_model(self, request: HttpRequest, obj: LanguageModel) -> None:
-        async_to_sync(runtime.start_unloading)(obj.slug)
-        super().delete_model(request, obj)
+        operating.delete(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:
         for row in queryset:
             self.delete_model(request, row)
 
     def _fetch(self, request: HttpRequest, row: LanguageModel) -> None:
-        if fetching.is_under_way(row):
+        if operating.start_fetching(row):
+            self.message_user(request, f"{row} is being fetched; the list shows how far it is.")
+        else:
             self.message_user(request, f"{row} is being fetched already.", messages.WARNING)
-            return
-        transaction.on_commit(partial(fetching.start, row))  # it looks for the row
-        self.message_user(request, f"{row} is being fetched; the list shows how far it is.")
-
-
-def _state(row: LanguageModel) -> tuple[str, str]:
-    """Its kind, which chooses the colour, and the text."""
-    if fetch := fetching.of(row):
-        if fetch.error:
-            return "fetch failed", f"fetch failed: {fetch.error}"
-        return "fetching", f"fetching, {fetch.percent} %"
-    if not row.file:
-        return "not fetched", "not fetched"
-    engine = runtime.status().get(row.slug)
-    if engine is None:
-        return "unloaded", "unloaded"
-    if engine.state == "loading":
-        return "loading", f"loading, {engine.progress:.0%}"
-    if engine.state == "crashed":
-        return "crashed", f"crashed {engine.crashes} times"
-    load = engine.load
-    return engine.state, f"{engine.state}: {load.running} running, {load.waiting} waiting"

@@ -57,7 +57,9 @@ def routes(resolver=None, prefix="") -> Iterator[str]:
         if isinstance(pattern, URLResolver) and path not in ("admin/", "accounts/"):
             yield from routes(pattern, path)
         elif isinstance(pattern, URLPattern) and not path.startswith("^"):
-            yield "/" + path.replace("<path:name>", "{model}").replace("<str:session_id>", "{id}")
+            yield "/" + path.replace("<path:name>", "{model}").replace(
+                "<str:session_id>", "{id}"
+            ).replace("<str:slug>", "{id}")
 
 
 def subclasses(cls):

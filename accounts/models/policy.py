@@ -27,8 +27,10 @@ class Endpoint(models.TextChoices):
     CHAT = "chat", "Chat completions"
     COMPLETIONS = "completions", "Completions"
     EMBEDDINGS = "embeddings", "Embeddings"
+    TOKENIZE = "tokenize", "Tokens of texts, and rendered prompts"
     MODELS = "models", "List of models"
     USAGE = "usage", "Own usage"
+    ADMIN = "admin", "Registry of models, for administrators"
 
 
 def validate_networks(value: Any) -> None:

@@ -4,6 +4,8 @@ A request is tokenized, then its tokens are reserved, then it is computed; howev
 ends, its reservation is settled.
 """
 
+from inference.guards import check_prompt
+
 from .asker import Asker
 from .background import KEEPERS, close_connections, in_background, keep_lease, shutdown
 from .embedding import VectorReply, embed
@@ -18,6 +20,7 @@ __all__ = [
     "TokensLeft",
     "VectorReply",
     "allowed_model",
+    "check_prompt",
     "close_connections",
     "embed",
     "generate",

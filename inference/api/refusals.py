@@ -68,3 +68,13 @@ class IdempotencyKeyReused(IdempotencyConflict):
 class IdempotencyAnswerTooLarge(IdempotencyConflict):
     default_code = "idempotency_answer_too_large"
     why = "has an answer that was too large to be kept. Take another key to compute it again."
+
+
+class RegistryConflict(ApiError):
+    """The registry is not in a state in which that could be done; the code says why."""
+
+    status_code = 409
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.default_code = code

@@ -26,13 +26,14 @@ from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
 from .stream import Admit, Outcome, Piece, TokenStream
 from .vectors import Vectors
-from .wire import Finish
+from .wire import Detokenize, Finish, Render, Tokenize, Tokenized, Written
 
 __all__ = [
     "Admit",
     "BackendUnusable",
     "ContextPolicy",
     "DecodeFailed",
+    "Detokenize",
     "EngineConfig",
     "EngineError",
     "EngineInfo",
@@ -55,12 +56,16 @@ __all__ = [
     "Progress",
     "PromptTooLong",
     "QueueFull",
+    "Render",
     "SamplingParams",
     "TemplateError",
     "Timings",
     "TokenStream",
+    "Tokenize",
+    "Tokenized",
     "UnfitModel",
     "Usage",
     "Vectors",
+    "Written",
     "total_memory",
 ]

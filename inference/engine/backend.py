@@ -17,8 +17,8 @@ class Reader(Protocol):
     info: EngineInfo
     max_token_length: int  # characters of the longest token's text
 
-    def tokenize(self, text: str) -> list[int]:
-        """Tokens of a prompt, with the model's own opening token."""
+    def tokenize(self, text: str, add_special: bool = True) -> list[int]:
+        """Tokens of a prompt, with the model's own opening token unless told without."""
 
     def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
         """The prompt that the model's chat template makes of the messages."""
@@ -28,6 +28,9 @@ class Reader(Protocol):
 
     def is_special(self, token: int) -> bool:
         """Whether the token stands for no text."""
+
+    def name(self, token: int) -> bytes:
+        """What people call the token: its text, or a name if it has none."""
 
 
 class EmbedBackend(Reader, Protocol):

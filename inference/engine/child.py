@@ -26,16 +26,20 @@ from .wire import (
     Cancel,
     Channel,
     Count,
+    Detokenize,
     Embed,
     Failure,
     FromEngine,
     Go,
     Loading,
     LogLine,
+    Question,
     Ready,
+    Render,
     Start,
     Stop,
     Submit,
+    Tokenize,
 )
 
 logger = logging.getLogger(__name__)
@@ -77,18 +81,18 @@ class WireHandler(logging.Handler):
 
 
 class Desk(threading.Thread):
-    """Renders, tokenizes and counts, one after the other."""
+    """Renders and tokenizes, one request or question after the other."""
 
     def __init__(self, engine: Engine | Embedder) -> None:
         super().__init__(name="desk", daemon=True)
         self._engine = engine
-        self._work: queue.SimpleQueue[Request | EmbedRequest | Count] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Request | EmbedRequest | Question] = queue.SimpleQueue()
 
     def submit(self, request: Request | EmbedRequest) -> None:
         if self._engine.intake.reserve(request):
             self._work.put(request)
 
-    def count(self, asked: Count) -> None:
+    def ask(self, asked: Question) -> None:
         self._work.put(asked)
 
     def run(self) -> None:
@@ -96,8 +100,8 @@ class Desk(threading.Thread):
             match self._work.get():
                 case Request() | EmbedRequest() as request:
                     self._engine.intake.prepare(request)
-                case Count() as asked:
-                    self._engine.intake.count(asked)
+                case asked:
+                    self._engine.intake.tell(asked)
 
 
 class Inbox(threading.Thread):
@@ -126,8 +130,8 @@ class Inbox(threading.Thread):
                         self.engine.intake.release(id, max_tokens)
                     case Cancel(id) if self.engine:
                         self.engine.cancel(id)
-                    case Count() if self.engine:
-                        self._desk.count(message)
+                    case Count() | Tokenize() | Detokenize() | Render() if self.engine:
+                        self._desk.ask(message)
                     case Stop() if self.engine:
                         self.engine.stop()
                     case Stop():

@@ -1,8 +1,9 @@
-"""Who waits to hear how many tokens something has."""
+"""Who waits to hear what needs no sequence: how many tokens something has, and the like."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from .errors import EngineError
 
@@ -11,13 +12,13 @@ class Counts:
     """The questions that an engine has not answered yet. All on one event loop."""
 
     def __init__(self) -> None:
-        self._asked: dict[int, asyncio.Future[list[int]]] = {}
+        self._asked: dict[int, asyncio.Future[Any]] = {}
 
     def __contains__(self, id: int) -> bool:
         return id in self._asked
 
     @contextmanager
-    def waiting(self, id: int) -> Iterator["asyncio.Future[list[int]]"]:
+    def waiting(self, id: int) -> Iterator["asyncio.Future[Any]"]:
         """The answer to come, for as long as somebody waits for it."""
         asked = self._asked[id] = asyncio.get_running_loop().create_future()
         try:
@@ -25,11 +26,11 @@ class Counts:
         finally:
             del self._asked[id]
 
-    def answer(self, id: int, numbers: list[int]) -> None:
+    def answer(self, id: int, told: Any) -> None:
         """Ids that nobody waits for any more are fine, here and below."""
         asked = self._asked.get(id)
         if asked and not asked.done():
-            asked.set_result(numbers)
+            asked.set_result(told)
 
     def fail(self, id: int, error: EngineError) -> None:
         asked = self._asked.get(id)

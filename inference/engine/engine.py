@@ -160,8 +160,8 @@ class Engine:
         now = self._clock()
         if sequence.admitted_at is not None:
             self._pace.note(sequence.age(now))
-        finish = Finish(sequence.id, reason, sequence.usage(), sequence.timings(now))
-        self._finished.append(finish)
+        usage, timings = sequence.usage(), sequence.timings(now)
+        self._finished.append(Finish(sequence.id, reason, usage, timings, sequence.text.matched))
 
     def _fail_running(self, error: EngineError) -> None:
         """After a failed step nothing in the KV cache is to be trusted."""

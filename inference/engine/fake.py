@@ -41,7 +41,7 @@ class FakeBackend:
         self.batches: list[list[Work]] = []
         self.forgotten: list[int] = []
 
-    def tokenize(self, text: str) -> list[int]:
+    def tokenize(self, text: str, add_special: bool = True) -> list[int]:
         return [self._token(word) for word in text.split()]
 
     def _token(self, word: str) -> int:
@@ -71,6 +71,9 @@ class FakeBackend:
                 return b"\n"
             case word:
                 return f"{word} ".encode()
+
+    def name(self, token: int) -> bytes:
+        return self.piece(token) or b"<end>"
 
     def begin(self, sequence: Sequence) -> None:
         sequence.sampler = self

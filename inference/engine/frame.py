@@ -3,10 +3,10 @@
 from .embedding import EmbedRequest
 from .errors import InvalidParameter
 from .request import Request
-from .wire import Count, Embed, Submit, encode
+from .wire import Embed, Question, Submit, encode
 
 
-def frame_of(message: Submit | Embed | Count, param: str) -> bytes:
+def frame_of(message: Submit | Embed | Question, param: str) -> bytes:
     """
     Raises:
         InvalidParameter: it holds what cannot travel: half a character, a huge number.
@@ -16,15 +16,15 @@ def frame_of(message: Submit | Embed | Count, param: str) -> bytes:
     except RecursionError:
         raise InvalidParameter(param, "[[…]]", "is nested too deeply") from None
     except (ValueError, OverflowError) as error:
-        asked = message if isinstance(message, Count) else message.request
-        raise InvalidParameter(param, _shown(asked), f"cannot be used: {error}") from error
+        if isinstance(message, Submit | Embed):
+            shown = _prompt(message.request)
+        else:
+            shown = getattr(message, param)
+        raise InvalidParameter(param, shown, f"cannot be used: {error}") from error
 
 
-def _shown(asked: Request | EmbedRequest | Count) -> object:
+def _prompt(request: Request | EmbedRequest) -> object:
     """What is asked about, for an error."""
-    match asked:
-        case Request():
-            return asked.text or asked.tokens or asked.messages
-        case EmbedRequest():
-            return asked.texts or asked.tokens
-    return asked.texts or asked.messages
+    if isinstance(request, Request):
+        return request.text or request.tokens or request.messages
+    return request.texts or request.tokens

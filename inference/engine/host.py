@@ -43,11 +43,14 @@ from .wire import (
     LogLine,
     Message,
     Part,
+    Question,
     Ready,
     Start,
     Step,
     Stop,
     Submit,
+    Tokenized,
+    Written,
     decode_from_engine,
     encode,
 )
@@ -240,13 +243,18 @@ class EngineHost:
         Raises:
             EngineError: they cannot be counted, or not any more.
         """
+        counted: Counted = await self.ask(Count, **fields)
+        return counted.tokens
+
+    async def ask(self, kind: type[Question], **fields: Any) -> Any:
+        """What the engine tells, to a question of that kind and those fields; else as `count`."""
         if not self.is_open:
             raise EngineStopped(f"{self.config.model_id} is being unloaded.")
-        asked = Count(next(_ids), **fields)
-        frame = frame_of(asked, "texts" if asked.messages is None else "messages")
-        with self._counts.waiting(asked.id) as counted:
+        asked = kind(next(_ids), **fields)
+        frame = frame_of(asked, next(iter(fields)))
+        with self._counts.waiting(asked.id) as told:
             self._writer.write(frame)
-            return await counted
+            return await told
 
     # The end
 
@@ -342,8 +350,8 @@ class EngineHost:
                 self._counts.fail(id, message.error())
             case Failure(id):
                 self._close(id, message.error())
-            case Counted(id, tokens):
-                self._counts.answer(id, tokens)
+            case Counted(id) | Tokenized(id) | Written(id):
+                self._counts.answer(id, message)
             case Loading(progress):
                 self._on_progress(progress)
             case Ready(info):

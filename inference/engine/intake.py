@@ -12,7 +12,7 @@ from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
 from .stats import Timings, Usage
 from .text import TextStream
-from .wire import Accepted, Count, Counted, Failure, Finish, FromEngine, Step
+from .wire import Accepted, Failure, Finish, FromEngine, Question, Step
 
 T = TypeVar("T")
 
@@ -84,13 +84,10 @@ class Intake:
             return
         self._settle(request, self._tried(lambda: self._made(request), request.request_id))
 
-    def count(self, asked: Count) -> None:
-        """Answer with a Counted or a Failure."""
-        counts = self._tried(lambda: self._prompts.count(asked))
-        if isinstance(counts, EngineError):
-            self._send(Failure.of(counts, asked.id))
-        else:
-            self._send(Counted(asked.id, counts))
+    def tell(self, asked: Question) -> None:
+        """Answer, if only with a Failure."""
+        told = self._tried(lambda: self._prompts.tell(asked))
+        self._send(Failure.of(told, asked.id) if isinstance(told, EngineError) else told)
 
     def withdraw(self, id: int) -> bool:
         """Take back a request that is not a sequence yet; False if it is, or has finished."""

@@ -24,6 +24,7 @@ from .host import EngineHost
 from .managed import LONGEST_BACKOFF_SECONDS, EngineStatus, ManagedModel, ModelSpec
 from .stream import Admit, Outcome, TokenStream
 from .vectors import Vectors
+from .wire import Count, Counted, Question
 
 logger = logging.getLogger(__name__)
 
@@ -106,10 +107,19 @@ class EnginePool:
         model = self._models.get(spec.id)
         if not load and (model is None or not model.is_serving(spec)):
             return None
+        counted: Counted = await self.ask(spec, Count, **fields)
+        return counted.tokens
+
+    async def ask(self, spec: ModelSpec, kind: type[Question], **fields: Any) -> Any:
+        """What the model's engine tells (see `EngineHost.ask`), loaded if need be.
+
+        Raises:
+            EngineError: it cannot tell, or the model not be loaded.
+        """
         while True:
             host = await self.load(spec)
             if host.is_open:  # as in `_taken`
-                return await host.count(**fields)
+                return await host.ask(kind, **fields)
 
     async def load(self, spec: ModelSpec) -> EngineHost:
         """The model's engine; all who ask while it loads wait for the same load.

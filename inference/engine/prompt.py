@@ -1,4 +1,4 @@
-"""From what is asked to tokens: rendering, trimming, counting."""
+"""From what is asked to tokens, and back: rendering, trimming, counting."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ from .backend import Reader
 from .errors import InvalidParameter, PromptTooLong
 from .request import Request
 from .turns import reserve, to_drop
-from .wire import Count
+from .wire import Count, Counted, Detokenize, Question, Render, Tokenize, Tokenized, Told, Written
 
 THINKING = "<think>"
 
@@ -44,13 +44,34 @@ class PromptMaker:
             raise self._too_long(len(prompt.tokens), request)
         return prompt
 
-    def count(self, asked: Count) -> list[int]:
+    def tell(self, asked: Question) -> Told:
+        """
+        Raises:
+            EngineError: the messages cannot be rendered, the text is far too long for the
+                context, or a token is none of this model's.
+        """
+        match asked:
+            case Count():
+                return Counted(asked.id, self._count(asked))
+            case Tokenize():
+                tokens = self._tokens_of(asked)
+                return Tokenized(asked.id, tokens, [_text(self._backend.name(t)) for t in tokens])
+            case Detokenize(id, tokens):
+                self._check(tokens, "tokens")
+                return Written(id, _text(b"".join(map(self._backend.name, tokens))))
+            case Render(id, messages, options):
+                return Written(id, self._backend.render(messages, options))
+
+    def _tokens_of(self, asked: Tokenize) -> list[int]:
+        at_least = self._least(asked.text)
+        if at_least > self._context_length:
+            raise PromptTooLong(at_least, self._context_length)
+        return self._backend.tokenize(asked.text, asked.add_special)
+
+    def _count(self, asked: Count) -> list[int]:
         """One number for the messages, or one for each text.
 
         Of a text that is far too long for the context, the least that it can have.
-
-        Raises:
-            TemplateError: the messages cannot be rendered.
         """
         if asked.messages is not None:
             text = self._backend.render(asked.messages, asked.template_options)
@@ -64,9 +85,7 @@ class PromptMaker:
         if request.tokens is None:
             tokens = self._tokenized(request.text or "")
             return Prompt(self._complete(tokens, request), [])
-        for token in request.tokens:
-            if not self._backend.has_token(token):
-                raise InvalidParameter("prompt", token, "is not a token of this model")
+        self._check(request.tokens, "prompt")
         return Prompt(request.tokens, [])
 
     def _trimmed(self, request: Request, messages: list[dict[str, Any]]) -> Prompt:
@@ -94,8 +113,17 @@ class PromptMaker:
 
         Others wait while a prompt is tokenized.
         """
-        at_least = len(text) // self._backend.max_token_length
+        at_least = self._least(text)
         return at_least if at_least > self._context_length else self._backend.tokenize(text)
+
+    def _least(self, text: str) -> int:
+        """Tokens that a text of that length has at least."""
+        return len(text) // self._backend.max_token_length
+
+    def _check(self, tokens: list[int], param: str) -> None:
+        for token in tokens:
+            if not self._backend.has_token(token):
+                raise InvalidParameter(param, token, "is not a token of this model")
 
     def _complete(self, tokens: list[int] | int, request: Request) -> list[int]:
         if isinstance(tokens, int):
@@ -104,6 +132,10 @@ class PromptMaker:
 
     def _too_long(self, number: int, request: Request) -> PromptTooLong:
         return PromptTooLong(number, self._context_length, request.prompt_param)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
 
 
 def _number(tokens: list[int] | int, opening: int = 0) -> int:

@@ -64,6 +64,29 @@ class Count(Message, frozen=True):
     template_options: dict[str, Any] = {}
 
 
+class Tokenize(Message, frozen=True):
+    """Say what tokens the text becomes; `add_special`: with the opening token of a prompt."""
+
+    id: int
+    text: str
+    add_special: bool = True
+
+
+class Detokenize(Message, frozen=True):
+    """Write the tokens out, control tokens by their names."""
+
+    id: int
+    tokens: list[int]
+
+
+class Render(Message, frozen=True):
+    """Write the prompt that the messages make."""
+
+    id: int
+    messages: list[dict[str, Any]]
+    template_options: dict[str, Any] = {}
+
+
 class Stop(Message, frozen=True):
     """Fail what is left, free the model, and exit."""
 
@@ -120,6 +143,19 @@ class Counted(Message, frozen=True):
     tokens: list[int]
 
 
+class Tokenized(Message, frozen=True):
+    """Each token, and what it is called."""
+
+    id: int
+    tokens: list[int]
+    names: list[str]
+
+
+class Written(Message, frozen=True):
+    id: int
+    text: str
+
+
 class Delta(msgspec.Struct, frozen=True, array_like=True):
     """Text of one sequence, and the number of tokens that made it."""
 
@@ -129,10 +165,13 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Finish(msgspec.Struct, frozen=True, array_like=True):
+    """How a request ended; `matched` is the stop string that ended it, if one did."""
+
     id: int
     reason: FinishReason
     usage: Usage
     timings: Timings
+    matched: str | None = None
 
 
 class Step(Message, frozen=True):
@@ -169,8 +208,11 @@ class LogLine(Message, frozen=True):
     request_id: str = ""
 
 
-ToEngine = Start | Submit | Embed | Go | Cancel | Count | Stop
-FromEngine = Loading | Ready | Failure | Accepted | Counted | Step | Embedded | LogLine
+# What needs no sequence, and its answers.
+Question = Count | Tokenize | Detokenize | Render
+Told = Counted | Tokenized | Written
+ToEngine = Start | Submit | Embed | Go | Cancel | Question | Stop
+FromEngine = Loading | Ready | Failure | Accepted | Told | Step | Embedded | LogLine
 
 _encoder = msgspec.msgpack.Encoder()
 _to_engine = msgspec.msgpack.Decoder(ToEngine)

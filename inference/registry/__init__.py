@@ -1,6 +1,6 @@
 """The registry of models: what is done with its rows."""
 
-from .adding import add, free_slug, get, get_or_add, source_uri
+from .adding import add, free_slug, get, get_or_add, save_changed, source_uri
 from .configured import ConfiguredModel, ensure_default, register_configured
 from .errors import (
     CorruptedModelFile,
@@ -30,6 +30,7 @@ __all__ = [
     "get_or_add",
     "is_fetched",
     "register_configured",
+    "save_changed",
     "source_uri",
     "verify",
 ]

@@ -91,6 +91,36 @@ def save_new(row: LanguageModel, aliases: Iterable[str]) -> LanguageModel:
     return row
 
 
+def save_changed(row: LanguageModel, aliases: Iterable[str] | None = None) -> None:
+    """Validate and save a row that is there, with these aliases if any are given, or nothing.
+
+    Raises:
+        InvalidModel, DuplicateModel: as `add` does.
+    """
+    try:
+        with transaction.atomic():
+            if aliases is not None:
+                _replace_aliases(row, dict.fromkeys(aliases))
+            _clean(row)
+            row.save()
+    except ValidationError as error:
+        raise InvalidModel(row.slug, error) from None
+    except IntegrityError:  # another process was faster
+        raise DuplicateModel(f"the id {row.slug!r}, or an alias of it, is taken") from None
+
+
+def _replace_aliases(row: LanguageModel, names: Iterable[str]) -> None:
+    """One at a time: the audit log sees no other changes."""
+    kept = {*names}
+    for alias in row.aliases.all():
+        if alias.name not in kept:
+            alias.delete()
+    known = {*row.aliases.values_list("name", flat=True)}
+    for name in names:
+        if name not in known:
+            _save_alias(Alias(model=row, name=name))
+
+
 def _clean(row: LanguageModel) -> None:
     """A disabled row may wait for its source."""
     try:

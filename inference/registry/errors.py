@@ -31,6 +31,7 @@ class InvalidModel(RegistryError):
     code = "invalid_model"
 
     def __init__(self, slug: str, error: ValidationError) -> None:
+        self.column = next(iter(error.message_dict))
         problems = (f"{key}: {' '.join(texts)}" for key, texts in error.message_dict.items())
         super().__init__(f"{slug}: {'; '.join(problems)}")
 

@@ -50,15 +50,33 @@ def always(path: str, status: int) -> Route:
 # For whoever has a key. Errors are OpenAI's.
 OPENAIS = {
     "v1/chat/completions": takes("/v1/chat/completions"),
+    "v1/chat/completions/input_tokens": takes("/v1/chat/completions/input_tokens"),
+    "v1/tokenize": takes("/v1/tokenize"),
+    "v1/detokenize": takes("/v1/detokenize"),
+    "v1/apply-template": takes("/v1/apply-template"),
     "v1/completions": takes("/v1/completions"),
     "v1/embeddings": takes("/v1/embeddings"),
     "v1/rerank": takes("/v1/rerank"),
     "v1/usage": reads("/v1/usage"),
     "v1/models": reads("/v1/models"),
     "v1/models/<path:name>": reads("/v1/models/fake"),
+    **{
+        f"v1/admin/models{path}": always(
+            f"/v1/admin/models{path.replace('<str:slug>', 'fake')}", 403
+        )
+        for path in (
+            *("", "/<str:slug>", "/<str:slug>/fetch", "/<str:slug>/load"),
+            *("/<str:slug>/unload", "/<str:slug>/events"),
+        )
+    },
     "^v1/.*": always("/v1/unknown", 404),
     "chat/completions": takes("/chat/completions"),
     "metrics": always("/metrics", 403),
+}
+# Likewise. Errors are Anthropic's.
+ANTHROPICS = {
+    "v1/messages": takes("/v1/messages"),
+    "v1/messages/count_tokens": takes("/v1/messages/count_tokens"),
 }
 # Likewise. Errors are the older dialect's. There is one session, Alice's.
 OLDERS = {
@@ -130,6 +148,7 @@ PAGES = {
 ENTRANCE = {
     "accounts/login/": ("/accounts/login/", 200),
     "accounts/logout/": ("/accounts/logout/", 302),
+    "accounts/language/": ("/accounts/language/", 302),
     "accounts/inactive/": ("/accounts/inactive/", 200),
     "accounts/signup/": ("/accounts/signup/", 200),
     "accounts/password/reset/": ("/accounts/password/reset/", 200),
@@ -151,7 +170,7 @@ ENTRANCE = {
 }
 # For whoever was given the link.
 LINKS = {"s/<slug:token>/": Route("/s/{token}/", {"GET": 200, "HEAD": 200})}
-TABLES = [OPENAIS, OLDERS, PROBES, PAGES, ENTRANCE, LINKS]
+TABLES = [OPENAIS, ANTHROPICS, OLDERS, PROBES, PAGES, ENTRANCE, LINKS]
 STATIC = ["/static/css/site.css", "/static/js/copy.js"]
 
 # The administration is closed whatever it holds: its URLs need no rows.
@@ -284,7 +303,7 @@ def said(answers):
     """What the bodies hold, each of which is an error and nothing else."""
     bodies = [answer.json() for answer in answers.values() if answer.content]
     assert len(bodies) == len(answers) * (len(METHODS) - 1) / len(METHODS)  # HEAD has none
-    assert {tuple(body) for body in bodies} == {("error",)}
+    assert {(*sorted(body),) for body in bodies} <= {("error",), ("error", "type")}
     return [body["error"] for body in bodies]
 
 
@@ -296,7 +315,7 @@ def tells_of(answers, name):
 
 class TestTheApi:
     def refusals(self, **asked):
-        for table in (OPENAIS, OLDERS):
+        for table in (OPENAIS, OLDERS, ANTHROPICS):
             answers = walk(paths_of(table), **asked)
             heads = {
                 (a.status_code, a["www-authenticate"], a["content-type"]) for a in answers.values()
@@ -306,22 +325,23 @@ class TestTheApi:
 
     @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
     def test_is_closed_to_strangers(self, fake_row, headers):
-        openais, olders = self.refusals(**headers)
+        openais, olders, anthropics = self.refusals(**headers)
         kinds = {(error["type"], error["code"], error["param"]) for error in openais}
         assert kinds == {("authentication_error", "invalid_api_key", None)}
         assert {type(error) for error in olders} == {str}
+        assert {error["type"] for error in anthropics} == {"authentication_error"}
 
     def test_takes_no_key_from_the_query(self, fake_row, alice):
         names = ["api_key", "api-key", "apikey", "key", "token", "access_token", "x-api-key"]
         query = "&".join(f"{name}={alice.text}" for name in [*names, "authorization"])
-        openais, olders = self.refusals(query=f"?{query}")
+        openais, olders, _ = self.refusals(query=f"?{query}")
         assert {error["message"] for error in openais} == {*olders}
 
     def test_takes_no_session(self, fake_row):
         browser = Client()
         browser.force_login(User.objects.create_superuser("root"))
         assert browser.get("/").status_code == 200
-        openais, olders = self.refusals(client=browser)
+        openais, olders, _ = self.refusals(client=browser)
         assert "No API key was given." in olders[0]
         assert {error["message"] for error in openais} == {*olders}
 
@@ -332,8 +352,8 @@ class TestTheApi:
         assert not any("access-control-allow-origin" in answer for answer in answers)
 
     def test_answers_whoever_has_a_key(self, fake_row, alice):
-        answers = walk(paths_of(OPENAIS, OLDERS), **bearer(alice.text))
-        assert statuses(answers) == expected(OPENAIS, OLDERS)
+        answers = walk(paths_of(OPENAIS, OLDERS, ANTHROPICS), **bearer(alice.text))
+        assert statuses(answers) == expected(OPENAIS, OLDERS, ANTHROPICS)
 
     def test_tells_a_foreign_key_nothing_of_what_is_somebodys(self, fake_row, alice, bob):
         facts = {"owner": "alice", "user": alice.user, "key": alice.key}

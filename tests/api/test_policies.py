@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.core.cache import cache
 
-from accounts.models import Policy, UsageRecord
+from accounts.models import Policy, UsageRecord, User
 from accounts.models.policy import Endpoint
 
 from .client import Api, body_of, eventually, reading
@@ -409,11 +409,22 @@ class TestAnswers:
 
 
 PATHS = {
-    "chat": [("POST", "/v1/chat/completions"), ("POST", "/chat/completions")],
+    "chat": [
+        *(("POST", "/v1/chat/completions"), ("POST", "/chat/completions")),
+        ("POST", "/v1/chat/completions/input_tokens"),
+        *(("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens")),
+    ],
     "completions": [("POST", "/v1/completions"), ("POST", "/completions")],
     "embeddings": [("POST", "/v1/embeddings"), ("POST", "/v1/rerank")],
+    "tokenize": [
+        ("POST", path) for path in ("/v1/tokenize", "/v1/detokenize", "/v1/apply-template")
+    ],
     "models": [("GET", path) for path in ("/v1/models", "/v1/models/x", "/models", "/models/x")],
     "usage": [("GET", "/v1/usage")],
+    "admin": [
+        *(("GET", f"/v1/admin/models{path}") for path in ("", "/x", "/x/events")),
+        *(("POST", f"/v1/admin/models{path}") for path in ("", "/x/fetch", "/x/load", "/x/unload")),
+    ],
 }
 
 
@@ -423,6 +434,7 @@ class TestEndpoints:
 
     @pytest.mark.parametrize("endpoint", PATHS)
     async def test_are_open_if_they_are_named(self, alice, endpoint):
+        await User.objects.aupdate(is_staff=True, is_superuser=True)
         await alice.rules(allowed_endpoints=[endpoint])
         answers = {
             name: {(await alice.api.request(*asked)).status_code for asked in paths}

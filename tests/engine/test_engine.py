@@ -262,6 +262,16 @@ def test_a_stop_string_ends_the_answer_before_it():
     assert bench.ending(id).usage.completion_tokens == 3
 
 
+def test_whoever_asks_is_told_which_stop_string_it_was():
+    bench = Bench()
+    by_text = bench.submit("a b c d", stop=("x", "c"))
+    by_itself = bench.submit("a b c", stop=("x",))
+
+    bench.finish()
+
+    assert [bench.ending(id).matched for id in (by_text, by_itself)] == ["c", None]
+
+
 def test_a_stop_string_may_span_tokens_and_is_never_sent():
     bench = Bench()
     id = bench.submit("a b c d", stop=("b c",))

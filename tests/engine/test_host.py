@@ -31,10 +31,13 @@ from inference.engine.stream import Piece
 from inference.engine.wire import (
     HEADER,
     Accepted,
+    Detokenize,
     Loading,
     Ready,
+    Render,
     Start,
     Submit,
+    Tokenize,
     decode_from_engine,
     encode,
 )
@@ -259,6 +262,15 @@ async def test_what_cannot_travel_cannot_be_counted(start_host, fields):
         await host.count(**fields)
 
     assert [caught.value.param] == list(fields)
+
+
+async def test_other_questions_are_answered_too(start_host):
+    host = await start_host()
+    messages = [{"role": "user", "content": "a  b"}]
+
+    assert (await host.ask(Tokenize, text="a b a")).tokens == [1, 2, 1]
+    assert (await host.ask(Detokenize, tokens=[2, 1])).text == "b a "
+    assert (await host.ask(Render, messages=messages)).text == "a  b"
 
 
 async def test_who_waits_for_a_count_hears_of_a_failure(start_host):

@@ -40,7 +40,7 @@ class SlowReader(FakeBackend):
         self.is_reading, self.may_go_on = threading.Event(), threading.Event()
         self.is_closed = False
 
-    def tokenize(self, text):
+    def tokenize(self, text, add_special=True):
         if text == "slow":
             self.is_reading.set()
             assert self.may_go_on.wait(LONG)
@@ -244,13 +244,13 @@ def test_tokens_are_counted_on_the_desk(bench, web):
 
 def test_counting_takes_no_seat(bench):
     for id in range(10):
-        bench.engine.intake.count(Count(id, texts=["a"]))
+        bench.engine.intake.tell(Count(id, texts=["a"]))
 
     assert bench.engine.intake._seats._value == 3
 
 
 def test_messages_that_cannot_be_rendered_cannot_be_counted(bench, caplog):
-    bench.engine.intake.count(Count(1, messages=[{"role": "user"}]))
+    bench.engine.intake.tell(Count(1, messages=[{"role": "user"}]))
 
     refusal = bench.next()
     assert (refusal.id, refusal.message) == (1, OUR_FAULT)
@@ -260,7 +260,7 @@ def test_messages_that_cannot_be_rendered_cannot_be_counted(bench, caplog):
 def test_a_closed_intake_counts_nothing(bench):
     bench.engine.intake.close()
 
-    bench.engine.intake.count(Count(1, texts=["a"]))
+    bench.engine.intake.tell(Count(1, texts=["a"]))
 
     assert isinstance(bench.next().error(), EngineStopped)
 

@@ -18,6 +18,7 @@ from inference.engine import (
     SamplingParams,
 )
 from inference.engine.host import EngineHost
+from inference.engine.wire import Detokenize, Tokenize
 from tests.tiny_gguf import END_OF_TEXT, IM_END, make_tiny_gguf
 
 GREEDY = {"temperature": 0.0, "ignore_eos": True}
@@ -267,3 +268,14 @@ async def test_a_long_prompt_tells_how_far_it_is(tiny, state_dir):
         first = await anext(piece.progress async for piece in stream if piece.progress)
 
     assert (first.kind, first.done, first.total) == ("prefill", 0, stream.prompt_tokens)
+
+
+async def test_a_text_becomes_tokens_and_the_same_text_again(tiny, state_dir):
+    text = "<|im_start|>user\na tale of eight €<|im_end|>"
+    async with running(tiny, state_dir) as host:
+        told = await host.ask(Tokenize, text=text, add_special=False)
+        with_opening = await host.ask(Tokenize, text=text)
+        written = await host.ask(Detokenize, tokens=told.tokens)
+    assert written.text == text
+    assert told.names[-1] == "<|im_end|>"
+    assert with_opening.tokens[-len(told.tokens) :] == told.tokens

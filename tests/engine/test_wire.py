@@ -22,6 +22,7 @@ from inference.engine.wire import (
     Count,
     Counted,
     Delta,
+    Detokenize,
     Embed,
     Embedded,
     Failure,
@@ -31,10 +32,14 @@ from inference.engine.wire import (
     LogLine,
     Part,
     Ready,
+    Render,
     Start,
     Step,
     Stop,
     Submit,
+    Tokenize,
+    Tokenized,
+    Written,
     decode_from_engine,
     encode,
 )
@@ -110,6 +115,7 @@ finishes = st.builds(
     st.sampled_from(FinishReason),
     st.builds(Usage, counts, counts, counts),
     st.builds(Timings, seconds, seconds, seconds),
+    st.none() | texts,
 )
 progresses = st.builds(
     Progress,
@@ -126,6 +132,9 @@ to_engine = st.one_of(
     st.builds(Cancel, ids),
     st.builds(Go, ids, counts),
     st.builds(Count, ids, st.lists(texts, max_size=3), st.none() | st.lists(objects), objects),
+    st.builds(Tokenize, ids, texts, st.booleans()),
+    st.builds(Detokenize, ids, st.lists(counts, max_size=3)),
+    st.builds(Render, ids, st.lists(objects, max_size=3), objects),
     st.builds(Stop),
 )
 from_engine = st.one_of(
@@ -134,6 +143,8 @@ from_engine = st.one_of(
     st.builds(Failure, ids, texts, texts, st.none() | texts, st.none() | seconds),
     st.builds(Accepted, ids, counts, counts, st.lists(counts, max_size=3)),
     st.builds(Counted, ids, st.lists(counts, max_size=3)),
+    st.builds(Tokenized, ids, st.lists(counts, max_size=3), st.lists(texts, max_size=3)),
+    st.builds(Written, ids, texts),
     st.builds(
         Step,
         st.lists(st.builds(Delta, ids, texts, counts), max_size=3),
@@ -186,8 +197,9 @@ def test_the_web_process_receives_what_was_sent(message):
 
 def test_every_message_is_tried_here():
     kinds = set(wire.ToEngine.__args__) | set(wire.FromEngine.__args__)
-    tried = {Start, Submit, Embed, Go, Cancel, Count, Stop}
-    tried |= {Loading, Ready, Failure, Accepted, Counted, Step, Embedded, LogLine}
+    tried = {Start, Submit, Embed, Go, Cancel, Count, Tokenize, Detokenize, Render, Stop}
+    tried |= {Loading, Ready, Failure, Accepted, Counted, Tokenized, Written}
+    tried |= {Step, Embedded, LogLine}
 
     assert kinds == set(wire.Message.__subclasses__()) == tried
 

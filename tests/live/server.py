@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx
 import openai
 import psutil
@@ -165,6 +166,15 @@ class Server:
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
         return {"base_url": f"{self.url}/v1", "api_key": "none", "max_retries": 0, **options}
+
+    def anthropic_client(self, **options: Any) -> anthropic.Anthropic:
+        return anthropic.Anthropic(**self._anthropics(options))
+
+    def async_anthropic_client(self, **options: Any) -> anthropic.AsyncAnthropic:
+        return anthropic.AsyncAnthropic(**self._anthropics(options))
+
+    def _anthropics(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"base_url": self.url, "api_key": "none", "max_retries": 0, **options}
 
     def metric(self, name: str, **labels: str) -> float:
         """The value on /metrics; 0 if it is not there yet."""

@@ -24,9 +24,9 @@ class Vocabulary:
         # Byte-level vocabularies write a byte as a character, so no token has more of them.
         self.max_token_length = max(map(len, texts), default=1) or 1
 
-    def tokenize(self, text: str) -> list[int]:
+    def tokenize(self, text: str, add_special: bool = True) -> list[int]:
         """With the opening token, unless the text brings it; control tokens are recognised."""
-        add_special = not (self.bos and text.startswith(self.bos))
+        add_special = add_special and not (self.bos and text.startswith(self.bos))
         return self._tokens(text.encode(), add_special=add_special, parse_special=True)
 
     def pair(self, query: str, document: str) -> list[int]:
@@ -70,14 +70,17 @@ class Vocabulary:
     def piece(self, token: int) -> bytes:
         piece = self._pieces.get(token)
         if piece is None:
-            piece = self._pieces[token] = self._make_piece(token)
+            piece = self._pieces[token] = self._make_piece(token, False)
         return piece
 
-    def _make_piece(self, token: int) -> bytes:
+    def name(self, token: int) -> bytes:
+        return self.piece(token) or self._make_piece(token, True)
+
+    def _make_piece(self, token: int, special: bool) -> bytes:
         size = 64
         while True:
             buffer = ctypes.create_string_buffer(size)
-            count = llama.llama_token_to_piece(self._vocab, token, buffer, size, 0, False)
+            count = llama.llama_token_to_piece(self._vocab, token, buffer, size, 0, special)
             if count >= 0:
                 return buffer.raw[:count]
             size = -count

@@ -1,0 +1,127 @@
+"""Texts and their tokens, without an answer: in vLLM's shapes, and in llama-server's."""
+
+from typing import Annotated, Any, cast
+
+from django.http import HttpResponseBase
+from pydantic import BaseModel, ConfigDict, Field
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import caller
+from accounts.sizes import check_prompt_length
+from inference import admission, questions, runtime
+from inference.models import LanguageModel
+
+from .body import checked
+from .endpoint import LimitedEndpoint
+from .schemas import FIRST_FAULT, ChatCompletionRequest, Name, Token
+
+
+class TokenizeRequest(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    model: Name
+    prompt: str
+    add_special_tokens: bool = True
+    return_token_strs: bool = False
+
+
+class DetokenizeRequest(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    model: Name
+    tokens: Annotated[list[Token], FIRST_FAULT]
+
+
+class ShownTokens(BaseModel):
+    """What is asked about the tokens of messages."""
+
+    model_config = ConfigDict(strict=True)
+
+    return_token_strs: bool = Field(default=False)
+
+
+class TokenizeView(LimitedEndpoint):
+    """Of a `prompt`, or of the prompt that `messages` make."""
+
+    endpoint = "tokenize"
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        data = cast(dict[str, Any], request.data)
+        if data.get("messages") is not None:
+            model, text = await rendered(request)
+            with_names = checked(ShownTokens, data).return_token_strs
+            told = await questions.tokenize(model, text)
+        else:
+            body = checked(TokenizeRequest, data)
+            check_prompt_length(len(body.prompt), "prompt")
+            model = await allowed(request, body.model, {"text": body.prompt})
+            with_names, add_special = body.return_token_strs, body.add_special_tokens
+            told = await questions.tokenize(model, body.prompt, add_special=add_special)
+        return Response(
+            {
+                "count": len(told.tokens),
+                "max_model_len": runtime.status()[model.slug].context_length,
+                "tokens": told.tokens,
+                "token_strs": told.names if with_names else None,
+            }
+        )
+
+
+class DetokenizeView(LimitedEndpoint):
+    endpoint = "tokenize"
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        body = checked(DetokenizeRequest, request.data)
+        model = await allowed(request, body.model, {"tokens": body.tokens})
+        return Response({"prompt": await questions.detokenize(model, body.tokens)})
+
+
+class TemplateView(LimitedEndpoint):
+    endpoint = "tokenize"
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        _, text = await rendered(request)
+        return Response({"prompt": text})
+
+
+class InputTokensView(LimitedEndpoint):
+    """How many tokens a chat request's prompt has; the request is not computed."""
+
+    endpoint = "chat"
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        body, prompt = _chat(request)
+        model = await allowed(request, body.model, prompt)
+        return Response({"object": "response.input_tokens", **await input_tokens(model, prompt)})
+
+
+async def input_tokens(model: LanguageModel, prompt: dict[str, Any]) -> dict[str, Any]:
+    count = await runtime.count_tokens(
+        model, prompt["messages"], template_options=prompt.get("template_options"), load=True
+    )
+    return {"input_tokens": count}
+
+
+async def rendered(request: Request) -> tuple[LanguageModel, str]:
+    """The model that a chat request names, and the prompt that it would be given."""
+    body, prompt = _chat(request)
+    model = await allowed(request, body.model, prompt)
+    return model, await questions.render(model, prompt["messages"], prompt["template_options"])
+
+
+def _chat(request: Request) -> tuple[ChatCompletionRequest, dict[str, Any]]:
+    body = checked(ChatCompletionRequest, request.data)
+    body.ignored_params()  # raises what could not be asked either
+    return body, body.prompt()
+
+
+async def allowed(request: Request, name: str, prompt: dict[str, Any]) -> LanguageModel:
+    """
+    Raises:
+        ModelNotFound, Forbidden: as `admission.allowed_model` does.
+        Exceeds: the prompt is larger than the caller's may be.
+    """
+    model = await admission.allowed_model(caller(request), name)
+    admission.check_prompt(caller(request).policy, prompt)
+    return model

@@ -1,0 +1,317 @@
+"""Anthropic's dialect: /v1/messages."""
+
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from accounts.models import UsageRecord
+
+from .client import body_of, eventually
+
+pytestmark = pytest.mark.usefixtures("fake_model")
+
+PATH, COUNT = "/v1/messages", "/v1/messages/count_tokens"
+
+
+def said(content, role="user"):
+    return {"role": role, "content": content}
+
+
+def text(text):
+    return {"type": "text", "text": text}
+
+
+async def ask(api, content="a b c", path=PATH, headers=None, **fields):
+    body = {"model": "fake", "max_tokens": 50, "messages": [said(content)], **fields}
+    return await api.post(path, body, **(headers or {}))
+
+
+async def answer(api, *asked, **fields):
+    response = await ask(api, *asked, **fields)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+async def refused(api, status=400, **fields):
+    response = await ask(api, **fields)
+    body = response.json()
+    assert (response.status_code, body["type"], {*body["error"]}) == (
+        *(status, "error"),
+        {"type", "message"},
+    )
+    return body["error"]
+
+
+async def events(api, *asked, **fields):
+    """Of a stream: the names, which are the types, and what they carry."""
+    blocks = (await body_of(await ask(api, *asked, stream=True, **fields))).split("\n\n")
+    assert blocks.pop() == ""
+    named = [block.removeprefix("event: ").split("\ndata: ") for block in blocks]
+    told = [json.loads(data) for _, data in named]
+    assert [name for name, _ in named] == [one["type"] for one in told]
+    return told
+
+
+def kinds(told):
+    return [one["type"] for one in told]
+
+
+class TestAnAnswer:
+    async def test_is_a_message(self, api):
+        message = await answer(api)
+        assert message.pop("id").startswith("msg_")
+        assert message == {
+            "type": "message",
+            "role": "assistant",
+            "model": "fake",
+            "content": [text("a b c ")],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {
+                "input_tokens": 3,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": 0,
+                "output_tokens": 4,
+            },
+        }
+
+    async def test_names_the_model_of_an_alias(self, api):
+        assert (await answer(api, model="gpt-fake"))["model"] == "fake"
+
+    async def test_says_what_ended_it(self, api):
+        ended = [
+            await answer(api, max_tokens=2),
+            await answer(api, stop_sequences=["x", "b c"]),
+            await answer(api, stop_sequences=["x"]),
+        ]
+        assert [(m["stop_reason"], m["stop_sequence"]) for m in ended] == [
+            *(("max_tokens", None), ("stop_sequence", "b c"), ("end_turn", None))
+        ]
+        assert [m["content"] for m in ended] == [[text("a b ")], [text("a ")], [text("a b c ")]]
+
+    async def test_without_text_has_no_content(self, api):
+        assert (await answer(api, stop_sequences=["a"]))["content"] == []
+
+    async def test_tells_apart_what_was_thought(self, api):
+        message = await answer(api, "<think> hm </think> a")
+        thought, told = message["content"]
+        assert thought == {"type": "thinking", "thinking": " hm ", "signature": ""}
+        assert told == text(" a ")
+
+    async def test_carries_what_every_answer_carries(self, api):
+        response = await ask(api, stranger=1, headers={"anthropic-version": "2023-06-01"})
+        assert response["request-id"] == response["x-request-id"]
+        assert response["x-ignored-params"] == "stranger"
+        assert response["x-context"].startswith("kept=1, dropped=0, prompt_tokens=3")
+
+
+class TestAPrompt:
+    async def test_is_of_texts_and_blocks(self, api):
+        message = await answer(
+            api,
+            system=[text("s"), text("t")],
+            messages=[
+                said([text("a"), text("b")]),
+                said(
+                    [{"type": "thinking", "thinking": "x", "signature": ""}, text("c")], "assistant"
+                ),
+                said([{**text("d"), "cache_control": {"type": "ephemeral"}}]),
+            ],
+        )
+        assert message["content"] == [text("s t a b c d ")]
+
+    async def test_of_one_role_in_a_row_is_one_turn(self, api):
+        response = await ask(
+            api, messages=[said("a"), said("b"), said("c", "assistant"), said("d")]
+        )
+        assert response.json()["content"] == [text("a b c d ")]
+        assert response["x-context"].startswith("kept=3,")
+
+    async def test_goes_on_from_what_the_assistant_says_last(self, api):
+        response = await ask(api, messages=[said("a b "), said("c", "assistant")])
+        assert response.json()["content"] == [text("a b c ")]
+        assert response["x-context"].startswith("kept=1,")
+
+    async def test_may_say_all_that_clients_say(self, api):
+        await answer(
+            api,
+            temperature=0.5,
+            top_p=0.9,
+            top_k=3,
+            metadata={"user_id": "u"},
+            thinking={"type": "enabled", "budget_tokens": 1024},
+            service_tier="auto",
+            tools=[],
+            system=None,
+            stop_sequences=[],
+        )
+
+
+class TestAStream:
+    async def test_has_its_events_in_order(self, api):
+        told = await events(api)
+        *head, last, end = told
+        assert kinds([*head[:2], last, end]) == [
+            *("message_start", "content_block_start", "message_delta", "message_stop")
+        ]
+        assert kinds(head[2:-1]) == ["content_block_delta"] * (len(head) - 3)
+        assert head[-1] == {"type": "content_block_stop", "index": 0}
+        assert "".join(one["delta"]["text"] for one in head[2:-1]) == "a b c "
+        opening = head[0]["message"]
+        assert (opening["content"], opening["stop_reason"]) == ([], None)
+        assert opening["usage"]["input_tokens"] == 3
+        assert last["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
+        assert last["usage"]["output_tokens"] == 4
+
+    async def test_says_which_stop_sequence_it_was(self, api):
+        told = await events(api, stop_sequences=["c"])
+        assert told[-2]["delta"] == {"stop_reason": "stop_sequence", "stop_sequence": "c"}
+
+    async def test_has_a_block_of_thoughts_before_that_of_the_answer(self, api):
+        told = [e for e in await events(api, "<think> hm </think> a") if "index" in e]
+        deltas = [(e["index"], e["delta"]) for e in told if "delta" in e]
+        thought = "".join(d.get("thinking", "") for i, d in deltas if i == 0)
+        assert (thought, "".join(d.get("text", "") for i, d in deltas if i == 1)) == (" hm ", " a ")
+        ends = [(e["type"], e["index"]) for e in told if "delta" not in e]
+        assert ends == [
+            *(("content_block_start", 0), ("content_block_stop", 0)),
+            *(("content_block_start", 1), ("content_block_stop", 1)),
+        ]
+
+    async def test_without_text_has_no_block(self, api):
+        told = await events(api, stop_sequences=["a"])
+        assert kinds(told) == ["message_start", "message_delta", "message_stop"]
+
+    async def test_that_fails_ends_with_an_error(self, api):
+        told = await events(api, "a fail")
+        assert told[-1]["error"]["type"] == "api_error"
+        assert "message_stop" not in kinds(told)
+
+
+class TestARefusal:
+    @pytest.mark.parametrize(
+        ("fields", "named"),
+        [
+            ({"max_tokens": None}, "max_tokens"),
+            ({"max_tokens": 0}, "max_tokens"),
+            ({"messages": []}, "messages"),
+            ({"messages": [said("")]}, "messages[0].content"),
+            ({"messages": [said("a", "system")]}, "messages[0].role"),
+            ({"messages": [said([{"type": "text"}])]}, "messages[0].content[0].text"),
+            (
+                {"messages": [said([{"type": "image", "source": {}}])]},
+                "messages[0].content[0].type",
+            ),
+            (
+                {"messages": [said([text("a"), {"type": "document"}])]},
+                "messages[0].content[1].type",
+            ),
+            ({"messages": [said([{"type": "tool_result"}])]}, "messages[0].content[0].type"),
+            ({"system": [{"type": "image"}]}, "system[0].type"),
+            ({"tools": [{"name": "f", "input_schema": {}}]}, "tools"),
+            ({"tool_choice": {"type": "any"}}, "tool_choice"),
+            ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format"),
+            ({"stop_sequences": [""]}, "stop_sequences[0]"),
+            ({"stop_sequences": ["a"] * 17}, "stop_sequences"),
+            ({"temperature": 9}, "temperature"),
+            ({"temperature": "1"}, "temperature"),
+            ({"thinking": {"type": "maybe"}}, "thinking.type"),
+        ],
+    )
+    async def test_names_the_field(self, api, fields, named):
+        error = await refused(api, **fields)
+        assert error["type"] == "invalid_request_error"
+        assert error["message"].startswith(named)
+
+    @pytest.mark.parametrize("stream", [False, True])
+    async def test_of_a_model_that_is_not_there_is_a_status(self, api, stream):
+        error = await refused(api, 404, model="claude", stream=stream)
+        assert error["type"] == "not_found_error"
+
+    async def test_of_a_long_prompt_says_so(self, api):
+        assert "maximum context length" in (await refused(api, content="a " * 5000))["message"]
+
+    async def test_of_bad_json_and_of_another_method_is_in_the_same_shape(self, api):
+        bad = await api.send(PATH, b"{")
+        other = await api.get(PATH)
+        assert [(r.status_code, r.json()["error"]["type"]) for r in (bad, other)] == [
+            *((400, "invalid_request_error"), (405, "invalid_request_error"))
+        ]
+
+    async def test_of_a_broken_step_is_the_servers_fault(self, api):
+        assert (await refused(api, 500, content="fail"))["type"] == "api_error"
+
+
+class TestCounting:
+    async def test_counts_what_an_answer_would_be_given(self, api):
+        fields = {"system": "s", "messages": [said("a b "), said("c d e", "assistant")]}
+        counted = await answer(api, path=COUNT, **fields)
+        assert counted == {"input_tokens": 6}
+        assert (await answer(api, **fields))["usage"]["input_tokens"] == 6
+
+    async def test_needs_no_max_tokens(self, api):
+        assert (await answer(api, path=COUNT, max_tokens=None))["input_tokens"] == 3
+
+    async def test_refuses_what_an_answer_would_be_refused_for(self, api):
+        error = await refused(api, path=COUNT, tools=[{"name": "f"}])
+        assert error["message"].startswith("tools")
+
+
+class TestWhoAsks:
+    @pytest.fixture(autouse=True)
+    def keys(self, configure):
+        configure(security={"enable_auth": True}, limits={"default_rate_limit_per_minute": 0})
+
+    async def test_shows_a_key_as_this_dialect_does(self, api, alice):
+        assert (await ask(api, headers={"x-api-key": alice.text})).status_code == 200
+        assert (await refused(api, 401))["type"] == "authentication_error"
+
+    async def test_is_in_the_ledger(self, alice):
+        await ask(alice.api)
+        record = await UsageRecord.objects.aget()
+        assert (record.endpoint, record.prompt_tokens, record.completion_tokens) == ("chat", 3, 4)
+
+    @pytest.mark.parametrize(
+        ("rule", "status", "kind"),
+        [
+            ({"allowed_models": ["x"]}, 403, "permission_error"),
+            ({"allowed_endpoints": ["models"]}, 403, "permission_error"),
+            ({"requests_per_minute": 0}, 429, "rate_limit_error"),
+            ({"max_running": 0}, 429, "rate_limit_error"),
+            ({"tokens_per_day": 10}, 400, "invalid_request_error"),
+            ({"max_messages": 0}, 400, "invalid_request_error"),
+            ({"max_body_kb": 0}, 413, "request_too_large"),
+        ],
+    )
+    async def test_is_held_to_policies(self, alice, rule, status, kind):
+        await alice.rules(**rule)
+        assert (await refused(alice.api, status))["type"] == kind
+
+    async def test_may_ask_again_with_the_same_key(self, alice):
+        key = {"idempotency-key": "k"}
+        first, again = [await answer(alice.api, headers=key) for _ in range(2)]
+        assert first == again
+        streams = [
+            await body_of(await ask(alice.api, stream=True, headers={"idempotency-key": "s"}))
+            for _ in range(2)
+        ]
+        assert streams[0] == streams[1]
+        assert await sync_to_async(UsageRecord.objects.count)() == 2
+
+
+async def test_a_message_moves_the_metrics_of_chats(api):
+    before = await api.metric("chat_completions_requests_total")
+    await ask(api)
+    await ask(api, temperature=9)
+    assert await api.metric("chat_completions_requests_total") == before + 2
+
+
+async def test_whoever_leaves_a_stream_cancels_it(api, num_computed):
+    stream = await ask(api, "a " * 500, stream=True, max_tokens=4000)
+    del stream
+
+    async def is_cancelled():
+        return await num_computed() == 1
+
+    await eventually(is_cancelled)
