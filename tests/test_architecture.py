@@ -58,21 +58,32 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 
 # Inside the engine a module imports only from names to its left.
 ENGINE_LAYERS = [
-    *("errors", "native", "machine", "config", "sampling", "template", "text", "stats"),
+    *("errors", "native", "machine", "config", "grammar", "sampling", "template", "text", "stats"),
     *("progress", "probe_model", "probe", "request", "kvcache", "scheduler", "pace", "reporter"),
-    *("turns", "backend", "fake", "llama", "wire", "prompt", "intake", "engine", "child"),
+    *("turns", "compiler", "backend", "bytewise", "fake", "llama", "wire", "prompt", "intake"),
+    *("engine", "child"),
     *("stream", "counts", "environment", "host", "managed", "pool", "__init__"),
 ]
-LLAMA_LAYERS = ["library", "batch", "sampler", "vocabulary", "loading", "backend", "__init__"]
+LLAMA_LAYERS = [
+    "library",
+    "batch",
+    "candidates",
+    "sampler",
+    "vocabulary",
+    "loading",
+    "backend",
+    "__init__",
+]
 
 # What the engine's two processes share; beyond these, each knows only its own half.
 SHARED = {
-    *("errors", "machine", "config", "sampling", "text", "stats", "progress", "request", "wire"),
+    *("errors", "machine", "config", "grammar", "sampling", "text", "stats", "progress"),
+    *("request", "wire"),
 }
 WEB_HALF = {"stream", "counts", "environment", "host", "managed", "pool", "__init__"}
 CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF
 
-ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "msgspec", "numpy", "psutil"}
+ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "llguidance", "msgspec", "numpy", "psutil"}
 # All that policy needs: no clock, no thread, no log.
 PURE = {"collections", "dataclasses", "heapq", "itertools", "math", "typing"}
 LLAMA_CPP_USERS = ("inference.engine.llama.", "inference.engine.probe")

@@ -15,6 +15,7 @@ from .errors import (
     QueueFull,
     TemplateError,
 )
+from .grammar import Grammar
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
 from .pool import EnginePool, PoolLimits
@@ -39,6 +40,7 @@ __all__ = [
     "EngineStopped",
     "Finish",
     "FinishReason",
+    "Grammar",
     "InvalidParameter",
     "Load",
     "ModelLoadFailed",

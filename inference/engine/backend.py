@@ -4,6 +4,7 @@ import collections.abc
 from typing import Protocol
 
 from .config import EngineConfig, EngineInfo
+from .grammar import Constraint, Grammar
 from .request import Sequence
 from .scheduler import Work
 
@@ -11,8 +12,8 @@ from .scheduler import Work
 class Backend(Protocol):
     """A loaded model and its KV cache.
 
-    `tokenize`, `render` and the facts may be used from any thread, all else from
-    the engine's only.
+    `tokenize`, `render`, `constraint` and the facts may be used from any thread, all
+    else from the engine's only.
     """
 
     config: EngineConfig
@@ -24,6 +25,13 @@ class Backend(Protocol):
 
     def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
         """The prompt that the model's chat template makes of the messages."""
+
+    def constraint(self, grammar: Grammar) -> Constraint:
+        """A new one at the beginning of the grammar. What samples has to ask it.
+
+        Raises:
+            InvalidParameter: the grammar cannot be used.
+        """
 
     def has_token(self, token: int) -> bool:
         """Whether the number is a token of the vocabulary."""

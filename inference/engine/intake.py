@@ -146,6 +146,7 @@ class Intake:
             max_tokens=min(params.max_tokens or room, room),
             text=TextStream(params.stop),
             submitted_at=self._clock(),
+            constraint=self._backend.constraint(params.grammar) if params.grammar else None,
         )
         return sequence, prompt.dropped
 

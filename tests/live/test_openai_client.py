@@ -3,6 +3,7 @@
 import asyncio
 
 import openai
+import pydantic
 import pytest
 
 from .server import eventually
@@ -189,3 +190,22 @@ def test_a_client_that_leaves_the_queue_is_forgotten(client, server):
         stream.close()
     eventually(lambda: cancelled(server) == before + 12, "all are cancelled")
     eventually(server.is_idle, "nothing runs")
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    is_member: bool
+    tags: list[str]
+
+
+def test_an_answer_is_parsed_into_a_model(client):
+    answer = client.chat.completions.parse(model="fake", messages=USER, response_format=Person)
+    assert answer.choices[0].message.parsed == Person(name="", is_member=True, tags=[])
+
+
+def test_a_stream_is_parsed_into_a_model(client):
+    with client.chat.completions.stream(
+        model="fake", messages=USER, response_format=Person
+    ) as stream:
+        completion = stream.get_final_completion()
+    assert isinstance(completion.choices[0].message.parsed, Person)

@@ -1,8 +1,10 @@
 """The default model behind the whole service."""
 
 import asyncio
+from typing import Literal
 
 import httpx
+import pydantic
 import pytest
 
 pytestmark = pytest.mark.model
@@ -124,3 +126,25 @@ async def test_nothing_that_may_be_asked_harms_it(real_server):
     assert answer.usage.completion_tokens == 1
     assert len(real_server.log_lines(event="model loaded")) == 1
     assert real_server.log_lines(event="engine died") == []
+
+
+class Person(pydantic.BaseModel):
+    name: str = pydantic.Field(max_length=12)
+    born: int = pydantic.Field(ge=1000, le=9999)
+    fields: list[Literal["mathematics", "music", "painting"]] = pydantic.Field(max_length=2)
+
+
+async def test_hot_answers_are_parsed_into_a_model_beside_free_ones(real_server):
+    asked = {
+        "model": "smollm2",
+        "messages": [{"role": "user", "content": "Ada Lovelace, 1815, as JSON"}],
+        "temperature": 1.5,
+    }
+    async with real_server.async_client(timeout=90) as client:
+        *answers, free = await asyncio.gather(
+            *(client.chat.completions.parse(**asked, response_format=Person) for _ in range(3)),
+            client.chat.completions.create(**asked, max_tokens=8),
+        )
+    assert [answer.choices[0].finish_reason for answer in answers] == ["stop"] * 3
+    assert all(isinstance(answer.choices[0].message.parsed, Person) for answer in answers)
+    assert free.choices[0].finish_reason == "length"
