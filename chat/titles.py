@@ -9,10 +9,10 @@ from accounts.errors import Refusal
 from inference import admission
 from inference.admission import Asker
 from inference.runtime import EngineError, SamplingParams
+from inference.thinking import split_thinking
 
 from . import groups
 from .models import Conversation, Message
-from .thinking import split_thinking
 
 logger = logging.getLogger(__name__)
 

@@ -20,11 +20,11 @@ from inference import admission, runtime
 from inference.admission import Asker, Reply
 from inference.failures import failure
 from inference.runtime import ContextPolicy, EngineError, Outcome, Piece, Progress
+from inference.thinking import ThinkingSplitter
 
 from . import branch, groups, parameters, prompt, turns
 from .listening import NOBODY, Admitted, Listener
 from .models import Message, Status
-from .thinking import ThinkingSplitter
 from .titles import find_title
 from .turns import Turn
 

@@ -19,6 +19,8 @@ RULES: dict[str, set[str]] = {
     "inference.engine": set(),
     "inference.models": set(),
     "inference.metrics": set(),
+    "inference.thinking": set(),
+    "inference.tools": set(),
     "inference.gguf_header": set(),
     "inference.gguf_file": {"inference.gguf_header"},
     "inference.sources": {"inference.gguf_file"},
@@ -36,15 +38,15 @@ RULES: dict[str, set[str]] = {
     "inference.api": {
         *("accounts", "inference.models", "inference.runtime", "inference.admission"),
         *("inference.metrics", "inference.failures", "inference.recording"),
+        *("inference.thinking", "inference.tools"),
     },
     "inference": {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
         *("inference.registry", "inference.server", "inference.validation", *FILES),
     },
     "chat.markdown": set(),
-    "chat.thinking": set(),
     "chat": {
-        *("chat.markdown", "chat.thinking"),
+        *("chat.markdown", "inference.thinking"),
         *("accounts", "inference.runtime", "inference.admission"),
         *("inference.failures", "inference.recording"),
     },
@@ -165,7 +167,7 @@ def test_imports_point_the_allowed_way(module):
         assert owner(target) in {None, mine, *RULES[mine]}, f"{module} imports {target}"
 
 
-@pytest.mark.parametrize("package", ["inference.engine", "inference.registry"])
+@pytest.mark.parametrize("package", ["inference.engine", "inference.registry", "inference.tools"])
 def test_packages_with_a_face_are_used_through_it(package):
     outside = [module for module in MODULES if not inside(module, package)]
     used = {file for module in outside for file in imported_files(module) if inside(file, package)}

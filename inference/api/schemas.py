@@ -11,6 +11,7 @@ from inference.runtime import SamplingParams
 from .forms import FormFields
 from .messages import Message, check_sendable
 from .refusals import ApiError, UnsupportedParameter
+from .tools import ToolFields
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
 Token = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -131,7 +132,7 @@ class GenerationRequest(FormFields):
         return given[0] if given else None
 
 
-class ChatCompletionRequest(GenerationRequest):
+class ChatCompletionRequest(GenerationRequest, ToolFields):
     length_fields = ("max_completion_tokens", "max_tokens")
 
     messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]

@@ -1,16 +1,20 @@
 """OpenAI's endpoints. Parse, delegate, render: no inference logic here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
 from inference import admission, metrics, runtime
+from inference.admission import Reply
 from inference.models import LanguageModel
 from inference.recording import CHAT, COMPLETIONS, Recorder
+from inference.runtime import SamplingParams
 
 from .answers import ChatAnswer, TextAnswer
 from .body import checked
@@ -21,6 +25,7 @@ from .idempotency import OPENAIS, idempotent
 from .refusals import NoSuchPath, UnsupportedParameter
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
+from .tools import ToolUse, mentions_tools
 
 
 async def answered(
@@ -28,11 +33,12 @@ async def answered(
     request: Request,
     body: GenerationRequest,
     prompts: Sequence[dict[str, Any]],
-    make_answer: type[ChatAnswer] | type[TextAnswer],
+    params: SamplingParams,
+    make_answer: Callable[[Reply, str], ChatAnswer | TextAnswer],
     recorder: Recorder,
 ) -> HttpResponseBase:
     """Queue every prompt, then answer whole or as a stream. All refusals are raised here."""
-    ignored, params = body.ignored_params(), body.params()
+    ignored = body.ignored_params()
     choices = await submitted(
         view.asker(request), body.model, prompts, params, on_end=recorder.observe
     )
@@ -59,8 +65,15 @@ async def chat_completion(
     view: LimitedEndpoint, request: Request, recorder: Recorder
 ) -> HttpResponseBase:
     body = checked(ChatCompletionRequest, request.data)
-    response = await answered(view, request, body, [body.prompt()], ChatAnswer, recorder)
-    response[CONTEXT] = context_of(view.answers[0], len(body.messages))
+    prompt, params = body.prompt(), body.params()
+    make_answer: Callable[[Reply, str], ChatAnswer] = ChatAnswer
+    if body.tools or body.is_call_forced or mentions_tools(prompt["messages"]):
+        use = ToolUse.of(body, await admission.allowed_model(caller(request), body.model))
+        prompt = use.prompt(prompt)
+        params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
+        make_answer = partial(ChatAnswer, make_parser=use.parser)
+    response = await answered(view, request, body, [prompt], params, make_answer, recorder)
+    response[CONTEXT] = context_of(view.answers[0], len(prompt["messages"]))
     return response
 
 
@@ -80,7 +93,8 @@ class CompletionsView(LimitedEndpoint):
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(CompletionRequest, request.data)
-            return await answered(self, request, body, body.prompts(), TextAnswer, recorder)
+            prompts, params = body.prompts(), body.params()
+            return await answered(self, request, body, prompts, params, TextAnswer, recorder)
 
 
 class ModelsView(Endpoint):

@@ -1,9 +1,11 @@
 """The default model behind the whole service."""
 
 import asyncio
+import json
 from typing import Literal
 
 import httpx
+import jsonschema
 import pydantic
 import pytest
 
@@ -148,3 +150,26 @@ async def test_hot_answers_are_parsed_into_a_model_beside_free_ones(real_server)
     assert [answer.choices[0].finish_reason for answer in answers] == ["stop"] * 3
     assert all(isinstance(answer.choices[0].message.parsed, Person) for answer in answers)
     assert free.choices[0].finish_reason == "length"
+
+
+def test_a_tool_is_called_with_arguments_of_its_schema(client):
+    weather = {
+        "name": "weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"enum": ["Rome", "Oslo"]}, "days": {"enum": [1, 2]}},
+            "required": ["city", "days"],
+            "additionalProperties": False,
+        },
+    }
+    answer = client.chat.completions.create(
+        model="smollm2",
+        messages=[{"role": "user", "content": "How is the weather in Rome?"}],
+        tools=[{"type": "function", "function": weather}],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        temperature=1.5,
+    )
+    (call,) = answer.choices[0].message.tool_calls
+    jsonschema.validate(json.loads(call.function.arguments), weather["parameters"])
+    assert answer.choices[0].finish_reason == "tool_calls"

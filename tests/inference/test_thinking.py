@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.thinking import ThinkingSplitter, split_thinking
+from inference.thinking import ThinkingSplitter, split_thinking
 
 PARTS = ["<think>", "</think>", "<thinking>", "</thinking>", "<", "</th", "a", " ", "\n", ">"]
 TEXTS = st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
