@@ -5,16 +5,21 @@ ends, its reservation is settled.
 """
 
 from .asker import Asker
-from .background import in_background, keep_lease, shutdown
+from .background import KEEPERS, close_connections, in_background, keep_lease, shutdown
+from .embedding import VectorReply, embed
 from .generating import allowed_model, generate
 from .reply import Reply
 from .tokens import TokensLeft, tightest, token_quotas
 
 __all__ = [
+    "KEEPERS",
     "Asker",
     "Reply",
     "TokensLeft",
+    "VectorReply",
     "allowed_model",
+    "close_connections",
+    "embed",
     "generate",
     "in_background",
     "keep_lease",

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from accounts.callers import Caller
-from accounts.models import SchedulerClass
 from accounts.sizes import output_limits
 from inference import runtime
 from inference.guards import check_prompt, field
@@ -61,7 +60,7 @@ async def generate(
         on_end=end,
         admit=account.admit,
         request_id=asker.request_id,
-        priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
+        priority=asker.priority,
         with_progress=with_progress,
         if_too_long=if_too_long,
         **prompt,

@@ -60,10 +60,16 @@ class ChatAnswer(Answer):
         self,
         generation: Reply,
         model: str,
-        make_parser: Callable[[], CallParser | None] = lambda: None,
+        make_parser: Callable[[], CallParser | None] | None = None,
+        *,
+        has_form: bool = False,
     ) -> None:
+        """One that `has_form` has no room for thoughts, opened or not."""
         super().__init__(generation, model)
-        self._readers = defaultdict[int, ChatReader](lambda: ChatReader(make_parser()))
+        is_thinking = generation.opens_thinking and not has_form
+        self._readers = defaultdict[int, ChatReader](
+            lambda: ChatReader(make_parser and make_parser(), is_thinking=is_thinking)
+        )
 
     def opening(self) -> dict[str, Any]:
         return self._delta(0, {"role": "assistant", "content": ""}, None)

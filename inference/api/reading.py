@@ -14,12 +14,14 @@ FINISH_REASONS = {"stop": "stop", "length": "length", "cancelled": "length"}
 class ChatReader:
     """Reads one choice; what comes out are deltas in OpenAI's form.
 
+    `is_thinking`: it begins within a thought that the prompt has opened.
+
     Attributes:
         reasoning_tokens: that were thoughts, about.
     """
 
-    def __init__(self, parser: CallParser | None) -> None:
-        self._splitter = ThinkingSplitter()
+    def __init__(self, parser: CallParser | None, *, is_thinking: bool = False) -> None:
+        self._splitter = ThinkingSplitter(has_begun=is_thinking)
         self._parser = parser
         self.reasoning_tokens = 0
 

@@ -12,20 +12,28 @@ from rest_framework.response import Response
 from accounts.authentication import caller
 from inference import admission, metrics, runtime
 from inference.admission import Reply
-from inference.models import LanguageModel
+from inference.models import LanguageModel, Task
 from inference.recording import CHAT, COMPLETIONS, Recorder
 from inference.runtime import SamplingParams
+from inference.tools import CallParser
 
 from .answers import ChatAnswer, TextAnswer
 from .body import checked
 from .context import CONTEXT, context_of
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
+from .headers import header_list
 from .idempotency import OPENAIS, idempotent
-from .refusals import NoSuchPath, UnsupportedParameter
+from .refusals import NoSuchPath
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
 from .tools import ToolUse, mentions_tools
+
+CAPABILITIES = {
+    Task.GENERATE: ["completion", "chat"],
+    Task.EMBED: ["embedding"],
+    Task.RERANK: ["rerank"],
+}
 
 
 async def answered(
@@ -55,23 +63,18 @@ async def answered(
     return response
 
 
-def header_list(names: Sequence[str]) -> str:
-    """Names that a client made up, fit for a header."""
-    shown = [name[:60].encode("unicode_escape").decode() for name in names[:20]]
-    return ", ".join(shown)
-
-
 async def chat_completion(
     view: LimitedEndpoint, request: Request, recorder: Recorder
 ) -> HttpResponseBase:
     body = checked(ChatCompletionRequest, request.data)
     prompt, params = body.prompt(), body.params()
-    make_answer: Callable[[Reply, str], ChatAnswer] = ChatAnswer
+    make_parser: Callable[[], CallParser | None] | None = None
     if body.tools or body.is_call_forced or mentions_tools(prompt["messages"]):
         use = ToolUse.of(body, await admission.allowed_model(caller(request), body.model))
-        prompt = use.prompt(prompt)
+        prompt, make_parser = use.prompt(prompt), use.parser
         params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
-        make_answer = partial(ChatAnswer, make_parser=use.parser)
+    has_form = params.grammar is not None
+    make_answer = partial(ChatAnswer, make_parser=make_parser, has_form=has_form)
     response = await answered(view, request, body, [prompt], params, make_answer, recorder)
     response[CONTEXT] = context_of(view.answers[0], len(prompt["messages"]))
     return response
@@ -128,19 +131,10 @@ def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) ->
         "name": row.display_name,
         "context_length": length,
         "max_model_len": length,
-        "capabilities": ["completion", "chat"],
+        "capabilities": CAPABILITIES[Task(row.serves)],
         "quantization": row.quantization,
         "status": engine.state if engine else "unloaded",
     }
-
-
-class EmbeddingsView(LimitedEndpoint):
-    """Said in words, since clients ask for it by habit."""
-
-    endpoint = "embeddings"
-
-    async def post(self, request: Request) -> HttpResponseBase:
-        raise UnsupportedParameter("Embeddings are not supported yet.")
 
 
 class UnknownPathView(Endpoint):

@@ -7,6 +7,7 @@ from .errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
+    InputTooLong,
     InvalidParameter,
     ModelLoadFailed,
     ModelNotFound,
@@ -14,6 +15,7 @@ from .errors import (
     PromptTooLong,
     QueueFull,
     TemplateError,
+    UnfitModel,
 )
 from .grammar import Grammar
 from .machine import total_memory
@@ -24,6 +26,7 @@ from .request import ContextPolicy, FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
 from .stream import Admit, Outcome, Piece, TokenStream
+from .vectors import Vectors
 from .wire import Finish
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
     "Finish",
     "FinishReason",
     "Grammar",
+    "InputTooLong",
     "InvalidParameter",
     "Load",
     "ModelLoadFailed",
@@ -57,6 +61,8 @@ __all__ = [
     "TemplateError",
     "Timings",
     "TokenStream",
+    "UnfitModel",
     "Usage",
+    "Vectors",
     "total_memory",
 ]

@@ -1,7 +1,9 @@
 """What the engine asks of a model."""
 
 import collections.abc
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from .config import EngineConfig, EngineInfo
 from .grammar import Constraint, Grammar
@@ -9,12 +11,8 @@ from .request import Sequence
 from .scheduler import Work
 
 
-class Backend(Protocol):
-    """A loaded model and its KV cache.
-
-    `tokenize`, `render`, `constraint` and the facts may be used from any thread, all
-    else from the engine's only.
-    """
+class Reader(Protocol):
+    """Of a loaded model, what reads text: it may be used from any thread."""
 
     config: EngineConfig
     info: EngineInfo
@@ -26,18 +24,41 @@ class Backend(Protocol):
     def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
         """The prompt that the model's chat template makes of the messages."""
 
-    def constraint(self, grammar: Grammar) -> Constraint:
-        """A new one at the beginning of the grammar. What samples has to ask it.
-
-        Raises:
-            InvalidParameter: the grammar cannot be used.
-        """
-
     def has_token(self, token: int) -> bool:
         """Whether the number is a token of the vocabulary."""
 
     def is_special(self, token: int) -> bool:
         """Whether the token stands for no text."""
+
+
+class EmbedBackend(Reader, Protocol):
+    """A loaded model that turns texts into numbers. Only for the engine's thread:"""
+
+    def pair(self, query: str, document: str) -> list[int]:
+        """Tokens of both, as a model is given them that judges documents; from any thread."""
+
+    def embed(self, inputs: collections.abc.Sequence[list[int]]) -> list[np.ndarray[Any, Any]]:
+        """Compute one step: a vector for each input, or in a vector of one its relevance, 0 to 1.
+
+        Raises:
+            DecodeFailed: nothing came of it.
+        """
+
+    def close(self) -> None:
+        """Free the model. Nothing else may be called afterwards."""
+
+
+class Backend(Reader, Protocol):
+    """A loaded model that writes, and its KV cache. Only for the engine's thread, but for
+    the first method:
+    """
+
+    def constraint(self, grammar: Grammar) -> Constraint:
+        """A new one at the beginning of the grammar, from any thread. What samples asks it.
+
+        Raises:
+            InvalidParameter: the grammar cannot be used.
+        """
 
     def is_end(self, token: int) -> bool:
         """Whether the model says with this token that its answer is complete."""

@@ -48,7 +48,7 @@ class Engine:
         self._send = send
         self._clock = clock
         self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
-        self.intake = Intake(backend, send, self._inbox.put, clock)
+        self.intake = Intake(backend, send, self._inbox.put, clock, backend.constraint)
         self._sequences: dict[int, Sequence] = {}
         self._is_stopping = False
         self._deltas: list[Delta] = []

@@ -1,8 +1,8 @@
 """A model that needs no weights: it echoes the prompt, one token a word.
 
-Words of the prompt steer it: `crash` ends the process, `fail` the step, and for `now` it
-writes the time, in seconds since 1970. An answer that has to have a form owes nothing
-to the prompt: it is the shortest, or nearly.
+Words of the prompt steer it: `crash` ends the process, `fail` the step, for `now` it writes
+the time, in seconds since 1970, and for `¶` a new line. An answer that has
+to have a form owes nothing to the prompt: it is the shortest, or nearly.
 """
 
 import collections.abc
@@ -73,8 +73,13 @@ class FakeBackend:
             return b""
         if token >= bytewise.FIRST:
             return bytewise.piece(token)
-        word = self.words[token]
-        return f"{time.time() if word == 'now' else word} ".encode()
+        match self.words[token]:
+            case "now":
+                return f"{time.time()} ".encode()
+            case "¶":
+                return b"\n"
+            case word:
+                return f"{word} ".encode()
 
     def begin(self, sequence: Sequence) -> None:
         sequence.sampler = self

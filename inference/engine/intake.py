@@ -3,12 +3,15 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
-from .backend import Backend
+from .backend import Reader
+from .embedding import EmbedRequest
 from .errors import EngineError, EngineStopped, QueueFull
-from .prompt import PromptMaker
+from .grammar import Constraint, Grammar
+from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
+from .sampling import SamplingParams
 from .stats import Timings, Usage
 from .text import TextStream
 from .wire import Accepted, Count, Counted, Failure, Finish, FromEngine, Step
@@ -19,6 +22,21 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5.0  # a guess, until the queue can say how fast it moves
 OUR_FAULT = "The engine failed; see the server's log."
+
+Asked = Request | EmbedRequest
+
+
+class Held(Protocol):
+    """A request that can be computed; at first it may have to wait for its release."""
+
+    max_tokens: int
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def is_held(self) -> bool: ...
+    @property
+    def num_prompt_tokens(self) -> int: ...
 
 
 class Intake:
@@ -32,27 +50,29 @@ class Intake:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Reader,
         send: Callable[[FromEngine], None],
-        deliver: Callable[[Sequence], None],
+        deliver: Callable[[Any], None],
         clock: Callable[[], float],
+        constrain: Callable[[Grammar], Constraint] | None = None,
     ) -> None:
         self._backend = backend
         self._prompts = PromptMaker(backend)
         self._send = send
         self._deliver = deliver
         self._clock = clock
+        self._constrain = constrain
         self._seats = threading.BoundedSemaphore(
             backend.info.max_sequences + backend.config.max_waiting
         )
         self._lock = threading.Lock()  # of the next three, and of handing over
         self._preparing: set[int] = set()
         self._withdrawn: set[int] = set()
-        self._held: dict[int, Sequence] = {}
+        self._held: dict[int, Held] = {}
         self._using_backend = threading.Lock()
         self._is_closed = False
 
-    def reserve(self, request: Request) -> bool:
+    def reserve(self, request: Asked) -> bool:
         """Take a seat for the request; False if there is none, and it has been refused."""
         if not self._seats.acquire(blocking=False):
             self._send(Failure.of(self._queue_full(), request.id))
@@ -61,7 +81,7 @@ class Intake:
             self._preparing.add(request.id)
         return True
 
-    def prepare(self, request: Request) -> None:
+    def prepare(self, request: Asked) -> None:
         """Accept the request, or refuse it; if it was withdrawn by then, it has finished."""
         if self._is_withdrawn(request):
             self._settle(request, None)
@@ -85,7 +105,7 @@ class Intake:
                 self._withdrawn.add(id)
         if held:
             self._seats.release()
-            self._send(_withdrawn(id, len(held.prompt_tokens)))
+            self._send(_withdrawn(id, held.num_prompt_tokens))
         return is_preparing or held is not None
 
     def release(self, id: int, max_tokens: int) -> None:
@@ -105,13 +125,11 @@ class Intake:
         with self._using_backend:
             self._is_closed = True
 
-    def _is_withdrawn(self, request: Request) -> bool:
+    def _is_withdrawn(self, request: Asked) -> bool:
         with self._lock:
             return request.id in self._withdrawn
 
-    def _settle(
-        self, request: Request, made: tuple[Sequence, list[int]] | EngineError | None
-    ) -> None:
+    def _settle(self, request: Asked, made: tuple[Held, Prompt] | EngineError | None) -> None:
         # In one go: a cancel comes before the sequence has been delivered, or after.
         with self._lock:
             self._preparing.discard(request.id)
@@ -127,16 +145,18 @@ class Intake:
             self._send(Accepted(request.id, 0, 0))
             self._send(_withdrawn(request.id, 0))
 
-    def _accept(self, sequence: Sequence, dropped: list[int]) -> None:
-        id, prompt_tokens = sequence.id, len(sequence.prompt_tokens)
-        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, dropped))
-        if sequence.request.is_held:
+    def _accept(self, sequence: Held, prompt: Prompt) -> None:
+        id, prompt_tokens = sequence.id, sequence.num_prompt_tokens
+        facts = (prompt.dropped, prompt.opens_thinking)
+        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, *facts))
+        if sequence.is_held:
             self._held[id] = sequence
         else:
             self._deliver(sequence)
 
-    def _made(self, request: Request) -> tuple[Sequence, list[int]]:
-        """The sequence, and the messages that had to be left out."""
+    def _made(self, request: Any) -> tuple[Held, Prompt]:
+        """The sequence, and what its prompt was made of."""
+        assert isinstance(request, Request)
         prompt = self._prompts.make(request)
         room = self._backend.info.context_length - len(prompt.tokens)
         params = request.params
@@ -146,9 +166,15 @@ class Intake:
             max_tokens=min(params.max_tokens or room, room),
             text=TextStream(params.stop),
             submitted_at=self._clock(),
-            constraint=self._backend.constraint(params.grammar) if params.grammar else None,
+            constraint=self._constraint(params),
         )
-        return sequence, prompt.dropped
+        return sequence, prompt
+
+    def _constraint(self, params: SamplingParams) -> Constraint | None:
+        if params.grammar is None:
+            return None
+        assert self._constrain, "nobody asks what does not write for a form"
+        return self._constrain(params.grammar)
 
     def _tried(self, work: Callable[[], T], request_id: str = "") -> T | EngineError:
         """What the work with the backend made, or why it made nothing."""

@@ -3,25 +3,31 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .backend import Backend
+from .backend import Reader
 from .errors import InvalidParameter, PromptTooLong
 from .request import Request
 from .turns import reserve, to_drop
 from .wire import Count
 
+THINKING = "<think>"
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Tokens, and the indices of the messages that had no room among them."""
+    """Tokens, and the indices of the messages that had no room among them.
+
+    `opens_thinking`: it ends where the model is to think, within the tag.
+    """
 
     tokens: list[int]
     dropped: list[int]
+    opens_thinking: bool = False
 
 
 class PromptMaker:
     """Asks one backend; to be used by one thread at a time."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Reader) -> None:
         self._backend = backend
         self._context_length = backend.info.context_length
 
@@ -66,19 +72,22 @@ class PromptMaker:
     def _trimmed(self, request: Request, messages: list[dict[str, Any]]) -> Prompt:
         """The prompt without the messages that the request's policy gives up."""
         made: dict[int, list[int] | int] = {}  # by the number of messages that are left out
+        opens: list[bool] = []
 
         def num_tokens(dropped: list[int]) -> int:
             gone = {*dropped}
             kept = [message for i, message in enumerate(messages) if i not in gone]
             text = self._backend.render(kept, request.template_options)
-            tokens = made[len(dropped)] = self._tokenized(text + request.prefix)
+            opens.append(text.rstrip().endswith(THINKING))
+            prefix = request.prefix.removeprefix(THINKING) if opens[-1] else request.prefix
+            tokens = made[len(dropped)] = self._tokenized(text + prefix)
             return _number(tokens)
 
         limit = self._context_length - reserve(request.params.max_tokens, self._context_length)
         dropped = to_drop(messages, request.context_policy, limit, num_tokens)
         if len(dropped) not in made:
             num_tokens(dropped)
-        return Prompt(self._complete(made[len(dropped)], request), dropped)
+        return Prompt(self._complete(made[len(dropped)], request), dropped, opens[-1])
 
     def _tokenized(self, text: str) -> list[int] | int:
         """The tokens; of what is far too long, only how many they are at least.

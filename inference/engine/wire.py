@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from .config import EngineConfig, EngineInfo
+from .embedding import EmbedRequest
 from .errors import EngineError, restore_error
 from .progress import Progress
 from .request import FinishReason, Request
@@ -37,6 +38,10 @@ class Start(Message, frozen=True):
 
 class Submit(Message, frozen=True):
     request: Request
+
+
+class Embed(Message, frozen=True):
+    request: EmbedRequest
 
 
 class Go(Message, frozen=True):
@@ -97,13 +102,15 @@ class Accepted(Message, frozen=True):
     """The request waits or runs: from here on it ends with a Finish or a Failure.
 
     `max_tokens` of an answer are asked for, or fit into the context. The messages whose
-    indices are `dropped` are not in the prompt.
+    indices are `dropped` are not in the prompt. With `opens_thinking` the template has
+    begun the model's thoughts already: the answer comes without the tag.
     """
 
     id: int
     prompt_tokens: int
     max_tokens: int
     dropped: list[int] = []
+    opens_thinking: bool = False
 
 
 class Counted(Message, frozen=True):
@@ -140,6 +147,19 @@ class Step(Message, frozen=True):
     progress: dict[int, Progress] | None = None
 
 
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """Vectors of one request's next inputs; each in float32, the least significant byte first."""
+
+    id: int
+    vectors: list[bytes]
+
+
+class Embedded(Message, frozen=True):
+    """What one step brought for all requests together."""
+
+    parts: list[Part]
+
+
 class LogLine(Message, frozen=True):
     """A line for the web process's log, where all logs have one form."""
 
@@ -149,8 +169,8 @@ class LogLine(Message, frozen=True):
     request_id: str = ""
 
 
-ToEngine = Start | Submit | Go | Cancel | Count | Stop
-FromEngine = Loading | Ready | Failure | Accepted | Counted | Step | LogLine
+ToEngine = Start | Submit | Embed | Go | Cancel | Count | Stop
+FromEngine = Loading | Ready | Failure | Accepted | Counted | Step | Embedded | LogLine
 
 _encoder = msgspec.msgpack.Encoder()
 _to_engine = msgspec.msgpack.Decoder(ToEngine)

@@ -246,6 +246,17 @@ async def test_thoughts_are_streamed_apart(api):
     assert_some_are_thoughts(usage["usage"])
 
 
+async def test_a_thought_that_the_prompt_has_opened_needs_no_tag(api):
+    message = (await choice_of(api, "b </think> c <think>"))["message"]
+    assert (message["reasoning_content"], message["content"]) == ("b ", " c <think> ")
+
+
+async def test_a_form_leaves_no_room_for_a_thought(api):
+    message = (await choice_of(api, "b <think>", guided_regex="[b-d]"))["message"]
+    assert message["content"] == "b"
+    assert "reasoning_content" not in message
+
+
 @pytest.mark.usefixtures("hermes")
 async def test_a_call_may_follow_a_thought(api):
     choice = await choice_of(api, f"<think> hm </think> {CALL}", tools=TOOLS)
