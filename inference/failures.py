@@ -19,6 +19,7 @@ NOT_COUNTED = "Requests cannot be counted now; try again later."
 # Engine's code: HTTP status, the envelope's type, and its code.
 ENGINE_ERRORS: dict[str, tuple[int, str, str]] = {
     "invalid_request_error": (400, INVALID, "invalid_request_error"),
+    "grammar_too_complex": (400, INVALID, "grammar_too_complex"),
     "template_error": (400, INVALID, "invalid_request_error"),
     "context_length_exceeded": (400, INVALID, "context_length_exceeded"),
     "input_too_long": (400, INVALID, "context_length_exceeded"),

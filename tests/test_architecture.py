@@ -20,6 +20,7 @@ RULES: dict[str, set[str]] = {
     "inference.models": set(),
     "inference.metrics": set(),
     "inference.thinking": set(),
+    "inference.tools": set(),
     "inference.gguf_header": set(),
     "inference.gguf_file": {"inference.gguf_header"},
     "inference.sources": {"inference.gguf_file"},
@@ -50,8 +51,9 @@ RULES: dict[str, set[str]] = {
     "inference.server": {"accounts", "inference.runtime", "inference.admission"},
     "inference.api": {
         *("accounts", "inference.models", "inference.runtime", "inference.admission"),
-        *("inference.questions", "inference.thinking", "inference.metrics"),
-        *("inference.failures", "inference.recording", "inference.operating"),
+        *("inference.questions", "inference.thinking", "inference.tools"),
+        *("inference.metrics", "inference.failures"),
+        *("inference.recording", "inference.operating"),
     },
     "inference": {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
@@ -74,19 +76,30 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 
 # Inside the engine a module imports only from names to its left.
 ENGINE_LAYERS = [
-    *("errors", "native", "machine", "config", "sampling", "template", "text", "stats"),
+    *("errors", "native", "machine", "config", "grammar", "sampling", "template", "text", "stats"),
     *("progress", "probe_model", "probe", "request", "kvcache", "scheduler", "pace", "reporter"),
-    *("turns", "embedding", "rota", "backend", "fake", "fake_embed", "llama", "wire", "prompt"),
+    *("turns", "embedding", "rota", "compiler", "backend", "bytewise", "fake", "fake_embed"),
+    *("llama", "wire", "prompt"),
     *("inputs", "intake", "engine", "embedder", "child", "stream", "vectors", "counts"),
     *("environment", "frame", "host", "managed", "pool", "__init__"),
 ]
 LLAMA_LAYERS = [
-    *("library", "batch", "sampler", "vocabulary", "loading", "backend", "embedding", "__init__"),
+    *(
+        "library",
+        "batch",
+        "candidates",
+        "sampler",
+        "vocabulary",
+        "loading",
+        "backend",
+        "embedding",
+        "__init__",
+    ),
 ]
 
 # What the engine's two processes share; beyond these, each knows only its own half.
 SHARED = {
-    *("errors", "machine", "config", "sampling", "text", "stats", "progress", "request"),
+    *("errors", "machine", "config", "grammar", "sampling", "text", "stats", "progress", "request"),
     *("embedding", "wire"),
 }
 WEB_HALF = {
@@ -95,7 +108,7 @@ WEB_HALF = {
 }
 CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF
 
-ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "msgspec", "numpy", "psutil"}
+ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "llguidance", "msgspec", "numpy", "psutil"}
 # All that policy needs: no clock, no thread, no log.
 PURE = {"collections", "dataclasses", "heapq", "itertools", "math", "typing"}
 LLAMA_CPP_USERS = ("inference.engine.llama.", "inference.engine.probe")
@@ -177,7 +190,7 @@ def test_imports_point_the_allowed_way(module):
         assert owner(target) in {None, mine, *RULES[mine]}, f"{module} imports {target}"
 
 
-@pytest.mark.parametrize("package", ["inference.engine", "inference.registry"])
+@pytest.mark.parametrize("package", ["inference.engine", "inference.registry", "inference.tools"])
 def test_packages_with_a_face_are_used_through_it(package):
     outside = [module for module in MODULES if not inside(module, package)]
     used = {file for module in outside for file in imported_files(module) if inside(file, package)}

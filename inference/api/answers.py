@@ -2,13 +2,15 @@
 
 import time
 import uuid
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from inference.admission import Reply
-from inference.runtime import Finish
+from inference.runtime import Finish, Piece
+from inference.tools import CallParser
 
-# The only finish reasons that clients know; a cancelled answer has been cut short.
-FINISH_REASONS = {"stop": "stop", "length": "length", "cancelled": "length"}
+from .reading import FINISH_REASONS, ChatReader, message_of
 
 
 class Answer:
@@ -41,9 +43,12 @@ class Answer:
             "object": self.object,
             **self._head,
             "choices": choices,
-            "usage": usage(finishes),
+            "usage": self.usage(finishes),
             "timings": timings(finishes),
         }
+
+    def usage(self, finishes: list[Finish]) -> dict[str, Any]:
+        return usage(finishes)
 
 
 class ChatAnswer(Answer):
@@ -51,22 +56,46 @@ class ChatAnswer(Answer):
     chunk_object = "chat.completion.chunk"
     prefix = "chatcmpl"
 
+    def __init__(
+        self,
+        generation: Reply,
+        model: str,
+        make_parser: Callable[[], CallParser | None] | None = None,
+        *,
+        has_form: bool = False,
+    ) -> None:
+        """One that `has_form` has no room for thoughts, opened or not."""
+        super().__init__(generation, model)
+        is_thinking = generation.opens_thinking and not has_form
+        self._readers = defaultdict[int, ChatReader](
+            lambda: ChatReader(make_parser and make_parser(), is_thinking=is_thinking)
+        )
+
     def opening(self) -> dict[str, Any]:
         return self._delta(0, {"role": "assistant", "content": ""}, None)
 
-    def delta(self, index: int, text: str) -> dict[str, Any]:
-        return self._delta(index, {"content": text}, None)
+    def deltas(self, index: int, piece: Piece) -> list[dict[str, Any]]:
+        return [self._delta(index, delta, None) for delta in self._readers[index].feed(piece)]
 
-    def closing(self, index: int, finish: Finish) -> dict[str, Any]:
-        return self._delta(index, {}, FINISH_REASONS[finish.reason])
+    def endings(self, index: int, finish: Finish) -> list[dict[str, Any]]:
+        reader = self._readers[index]
+        rest = [self._delta(index, delta, None) for delta in reader.finish()]
+        return [*rest, self._delta(index, {}, reader.finish_reason(finish))]
 
-    def choice(self, index: int, text: str, finish: Finish) -> dict[str, Any]:
+    def choice(self, index: int, pieces: list[Piece], finish: Finish) -> dict[str, Any]:
+        reader = self._readers[index]
+        deltas = [delta for piece in pieces for delta in reader.feed(piece)]
         return {
             "index": index,
-            "message": {"role": "assistant", "content": text, "refusal": None},
+            "message": message_of([*deltas, *reader.finish()]),
             "logprobs": None,
-            "finish_reason": FINISH_REASONS[finish.reason],
+            "finish_reason": reader.finish_reason(finish),
         }
+
+    def usage(self, finishes: list[Finish]) -> dict[str, Any]:
+        tokens = sum(reader.reasoning_tokens for reader in self._readers.values())
+        details = {"completion_tokens_details": {"reasoning_tokens": tokens}}
+        return super().usage(finishes) | details
 
     def _delta(self, index: int, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
         return self.chunk(
@@ -82,13 +111,14 @@ class TextAnswer(Answer):
     def opening(self) -> None:
         return None
 
-    def delta(self, index: int, text: str) -> dict[str, Any]:
-        return self.chunk([self._choice(index, text, None)])
+    def deltas(self, index: int, piece: Piece) -> list[dict[str, Any]]:
+        return [self.chunk([self._choice(index, piece.text, None)])]
 
-    def closing(self, index: int, finish: Finish) -> dict[str, Any]:
-        return self.chunk([self.choice(index, "", finish)])
+    def endings(self, index: int, finish: Finish) -> list[dict[str, Any]]:
+        return [self.chunk([self.choice(index, [], finish)])]
 
-    def choice(self, index: int, text: str, finish: Finish) -> dict[str, Any]:
+    def choice(self, index: int, pieces: list[Piece], finish: Finish) -> dict[str, Any]:
+        text = "".join(piece.text for piece in pieces)
         return self._choice(index, text, FINISH_REASONS[finish.reason])
 
     def _choice(self, index: int, text: str, reason: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from inference import admission
 from inference.admission import Asker, Reply
 from inference.runtime import Finish, Piece, SamplingParams
 
-from .answers import ChatAnswer, TextAnswer, timings, usage
+from .answers import ChatAnswer, TextAnswer, timings
 from .sse import DONE, HEADERS_ONLY, KEEPALIVE, frame
 
 
@@ -39,16 +39,21 @@ def _cancel(choices: Iterable[Reply]) -> None:
 async def whole(answer: ChatAnswer | TextAnswer, choices: Sequence[Reply]) -> dict[str, Any]:
     """The complete answer; if one choice fails, or the client leaves, none goes on."""
     try:
-        texts = await asyncio.gather(*map(text_of, choices))
+        written = await asyncio.gather(*map(_pieces_of, choices))
     finally:
         _cancel(choices)
     finishes = [choice.finish for choice in choices]
-    made = [answer.choice(i, t, f) for i, (t, f) in enumerate(zip(texts, finishes, strict=True))]
+    both = enumerate(zip(written, finishes, strict=True))
+    made = [answer.choice(index, pieces, finish) for index, (pieces, finish) in both]
     return answer.whole(made, finishes)
 
 
 async def text_of(choice: Reply) -> str:
     return "".join([piece.text async for piece in choice])
+
+
+async def _pieces_of(choice: Reply) -> list[Piece]:
+    return [piece async for piece in choice]
 
 
 async def chunks(
@@ -61,20 +66,23 @@ async def chunks(
         async with aclosing(_merged(choices)) as pieces:
             async for index, piece in pieces:
                 if piece is None:
-                    yield frame(_closing(answer, index, choices[index].finish))
+                    for chunk in _endings(answer, index, choices[index].finish):
+                        yield frame(chunk)
                 elif piece.text:
-                    yield frame(answer.delta(index, piece.text))
+                    for chunk in answer.deltas(index, piece):
+                        yield frame(chunk)
                 elif not piece.tokens:
                     yield KEEPALIVE
     finally:
         _cancel(choices)
     if with_usage:
-        yield frame(answer.chunk([], usage=usage([choice.finish for choice in choices])))
+        yield frame(answer.chunk([], usage=answer.usage([choice.finish for choice in choices])))
     yield DONE
 
 
-def _closing(answer: ChatAnswer | TextAnswer, index: int, finish: Finish) -> dict[str, Any]:
-    return {**answer.closing(index, finish), "timings": timings([finish])}
+def _endings(answer: ChatAnswer | TextAnswer, index: int, finish: Finish) -> list[dict[str, Any]]:
+    *rest, last = answer.endings(index, finish)
+    return [*rest, {**last, "timings": timings([finish])}]
 
 
 async def _merged(

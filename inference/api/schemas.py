@@ -8,8 +8,10 @@ from pydantic_core import PydanticCustomError
 from accounts.sizes import check_prompt_length
 from inference.runtime import SamplingParams
 
+from .forms import FormFields
 from .messages import Message, check_sendable
 from .refusals import ApiError, UnsupportedParameter
+from .tools import ToolFields
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
 Token = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -33,13 +35,10 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "echo": (False,),
     "function_call": ("none", "auto"),
     "functions": ([],),
-    "grammar": ("",),
-    "json_schema": (),
     "logprobs": (False,),
     "mirostat": (0,),
     "modalities": (["text"],),
     "n": (1,),
-    "response_format": ({"type": "text"},),
     "suffix": ("",),
     "tool_choice": ("none", "auto"),
     "tools": ([],),
@@ -66,7 +65,7 @@ def _few(biases: Any) -> Any:
     return biases
 
 
-class GenerationRequest(BaseModel):
+class GenerationRequest(FormFields):
     """What both endpoints share."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
@@ -108,6 +107,7 @@ class GenerationRequest(BaseModel):
         """
         Raises:
             InvalidParameter: a value is out of its range.
+            ApiError: the fields that say which form the answer has contradict each other.
         """
         fields = {
             name: value
@@ -123,6 +123,7 @@ class GenerationRequest(BaseModel):
         if self.logit_bias is not None:
             fields["logit_bias"] = _by_token(self.logit_bias)
         fields["max_tokens"] = self.limit_tokens()
+        fields["grammar"] = self.form()
         return SamplingParams(**fields)
 
     def limit_tokens(self) -> int | None:
@@ -131,7 +132,7 @@ class GenerationRequest(BaseModel):
         return given[0] if given else None
 
 
-class ChatCompletionRequest(GenerationRequest):
+class ChatCompletionRequest(GenerationRequest, ToolFields):
     length_fields = ("max_completion_tokens", "max_tokens")
 
     messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]

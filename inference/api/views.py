@@ -1,16 +1,21 @@
 """OpenAI's endpoints. Parse, delegate, render: no inference logic here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
 from inference import admission, metrics, runtime
+from inference.admission import Reply
 from inference.models import LanguageModel, Task
 from inference.recording import CHAT, COMPLETIONS, Recorder
+from inference.runtime import SamplingParams
+from inference.tools import CallParser
 
 from .answers import ChatAnswer, TextAnswer
 from .body import checked
@@ -22,6 +27,7 @@ from .idempotency import OPENAIS, idempotent
 from .refusals import NoSuchPath
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
+from .tools import ToolUse, mentions_tools
 
 CAPABILITIES = {
     Task.GENERATE: ["completion", "chat"],
@@ -35,11 +41,12 @@ async def answered(
     request: Request,
     body: GenerationRequest,
     prompts: Sequence[dict[str, Any]],
-    make_answer: type[ChatAnswer] | type[TextAnswer],
+    params: SamplingParams,
+    make_answer: Callable[[Reply, str], ChatAnswer | TextAnswer],
     recorder: Recorder,
 ) -> HttpResponseBase:
     """Queue every prompt, then answer whole or as a stream. All refusals are raised here."""
-    ignored, params = body.ignored_params(), body.params()
+    ignored = body.ignored_params()
     choices = await submitted(
         view.asker(request), body.model, prompts, params, on_end=recorder.observe
     )
@@ -60,8 +67,16 @@ async def chat_completion(
     view: LimitedEndpoint, request: Request, recorder: Recorder
 ) -> HttpResponseBase:
     body = checked(ChatCompletionRequest, request.data)
-    response = await answered(view, request, body, [body.prompt()], ChatAnswer, recorder)
-    response[CONTEXT] = context_of(view.answers[0], len(body.messages))
+    prompt, params = body.prompt(), body.params()
+    make_parser: Callable[[], CallParser | None] | None = None
+    if body.tools or body.is_call_forced or mentions_tools(prompt["messages"]):
+        use = ToolUse.of(body, await admission.allowed_model(caller(request), body.model))
+        prompt, make_parser = use.prompt(prompt), use.parser
+        params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
+    has_form = params.grammar is not None
+    make_answer = partial(ChatAnswer, make_parser=make_parser, has_form=has_form)
+    response = await answered(view, request, body, [prompt], params, make_answer, recorder)
+    response[CONTEXT] = context_of(view.answers[0], len(prompt["messages"]))
     return response
 
 
@@ -81,7 +96,8 @@ class CompletionsView(LimitedEndpoint):
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
             body = checked(CompletionRequest, request.data)
-            return await answered(self, request, body, body.prompts(), TextAnswer, recorder)
+            prompts, params = body.prompts(), body.params()
+            return await answered(self, request, body, prompts, params, TextAnswer, recorder)
 
 
 class ModelsView(Endpoint):

@@ -17,6 +17,7 @@ from .errors import (
     TemplateError,
     UnfitModel,
 )
+from .grammar import Grammar
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
 from .pool import EnginePool, PoolLimits
@@ -43,6 +44,7 @@ __all__ = [
     "EngineStopped",
     "Finish",
     "FinishReason",
+    "Grammar",
     "InputTooLong",
     "InvalidParameter",
     "Load",

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .config import EngineConfig, EngineInfo
+from .grammar import Constraint, Grammar
 from .request import Sequence
 from .scheduler import Work
 
@@ -51,7 +52,16 @@ class EmbedBackend(Reader, Protocol):
 
 
 class Backend(Reader, Protocol):
-    """A loaded model that writes, and its KV cache. Only for the engine's thread:"""
+    """A loaded model that writes, and its KV cache. Only for the engine's thread, but for
+    the first method:
+    """
+
+    def constraint(self, grammar: Grammar) -> Constraint:
+        """A new one at the beginning of the grammar, from any thread. What samples asks it.
+
+        Raises:
+            InvalidParameter: the grammar cannot be used.
+        """
 
     def is_end(self, token: int) -> bool:
         """Whether the model says with this token that its answer is complete."""

@@ -48,7 +48,7 @@ class Engine:
         self._send = send
         self._clock = clock
         self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
-        self.intake = Intake(backend, send, self._inbox.put, clock)
+        self.intake = Intake(backend, send, self._inbox.put, clock, backend.constraint)
         self._sequences: dict[int, Sequence] = {}
         self._is_stopping = False
         self._deltas: list[Delta] = []
@@ -132,17 +132,23 @@ class Engine:
             self._accept(sequence, token)
 
     def _accept(self, sequence: Sequence, token: int) -> None:
-        params = sequence.request.params
+        params, constraint = sequence.request.params, sequence.constraint
         may_stop = sequence.may_stop
         sequence.output_tokens.append(token)
+        if constraint:
+            constraint.accept(token)
+            if constraint.error:
+                self._fail(sequence, constraint.error)
+                return
+        is_complete = constraint is not None and constraint.is_complete
         is_last = len(sequence.output_tokens) >= sequence.max_tokens
         ends = token in params.stop_token_ids or (
             self.backend.is_end(token) and not params.ignore_eos
         )
-        is_end = ends and may_stop
+        is_end = ends and (may_stop or is_complete)
         piece = b"" if is_end else self.backend.piece(token)
         text = sequence.text.feed(piece, may_stop=may_stop)
-        is_stopped = is_end or sequence.text.stopped
+        is_stopped = is_end or is_complete or sequence.text.stopped
         if is_stopped or is_last:
             text += sequence.text.finish()
         self._deltas.append(Delta(sequence.id, text, 1))

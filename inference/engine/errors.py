@@ -138,6 +138,15 @@ class DecodeFailed(EngineError):
     code = "decode_failed"
 
 
+class GrammarTooComplex(EngineError):
+    """The form that the answer must have takes too long to follow."""
+
+    code = "grammar_too_complex"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The answer's grammar is too complex to go on with: {why}")
+
+
 def _shortened(value: object, limit: int = 100) -> str:
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}…"

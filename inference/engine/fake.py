@@ -1,19 +1,22 @@
 """A model that needs no weights: it echoes the prompt, one token a word.
 
 Words of the prompt steer it: `crash` ends the process, `fail` the step, for `now` it writes
-the time, in seconds since 1970, and for `¶` a new line.
+the time, in seconds since 1970, and for `¶` a new line. An answer that has
+to have a form owes nothing to the prompt: it is the shortest, or nearly.
 """
 
 import collections.abc
 import os
 import time
 
+from . import bytewise
+from .bytewise import END
 from .config import EngineConfig, EngineInfo
 from .errors import DecodeFailed
+from .grammar import Constraint, Grammar
 from .request import Sequence
 from .scheduler import Work
 
-END = 0
 CONTEXT_LENGTH = 4096
 BATCH_TOKENS = 512
 
@@ -38,6 +41,7 @@ class FakeBackend:
             build="fake",
         )
         self.words = [""]
+        self._compiler = bytewise.make_compiler()
         self.batches: list[list[Work]] = []
         self.forgotten: list[int] = []
 
@@ -52,6 +56,9 @@ class FakeBackend:
     def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
         return " ".join(str(message["content"]) for message in messages)
 
+    def constraint(self, grammar: Grammar) -> Constraint:
+        return bytewise.Bytewise(self._compiler.constraint(grammar))
+
     def has_token(self, token: int) -> bool:
         return 0 <= token < len(self.words)
 
@@ -64,6 +71,8 @@ class FakeBackend:
     def piece(self, token: int) -> bytes:
         if token == END:
             return b""
+        if token >= bytewise.FIRST:
+            return bytewise.piece(token)
         match self.words[token]:
             case "now":
                 return f"{time.time()} ".encode()
@@ -84,6 +93,8 @@ class FakeBackend:
         return [self._next(work.sequence) for work in works if work.samples]
 
     def _next(self, sequence: Sequence) -> int:
+        if sequence.constraint:
+            return bytewise.shortest(sequence.constraint)
         prompt, done = sequence.prompt_tokens, len(sequence.output_tokens)
         may_end = sequence.may_stop and not sequence.request.params.ignore_eos
         if done >= len(prompt) and may_end:

@@ -8,8 +8,10 @@ from typing import Any, Protocol, TypeVar
 from .backend import Reader
 from .embedding import EmbedRequest
 from .errors import EngineError, EngineStopped, QueueFull
+from .grammar import Constraint, Grammar
 from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
+from .sampling import SamplingParams
 from .stats import Timings, Usage
 from .text import TextStream
 from .wire import Accepted, Failure, Finish, FromEngine, Question, Step
@@ -52,12 +54,14 @@ class Intake:
         send: Callable[[FromEngine], None],
         deliver: Callable[[Any], None],
         clock: Callable[[], float],
+        constrain: Callable[[Grammar], Constraint] | None = None,
     ) -> None:
         self._backend = backend
         self._prompts = PromptMaker(backend)
         self._send = send
         self._deliver = deliver
         self._clock = clock
+        self._constrain = constrain
         self._seats = threading.BoundedSemaphore(
             backend.info.max_sequences + backend.config.max_waiting
         )
@@ -159,8 +163,15 @@ class Intake:
             max_tokens=min(params.max_tokens or room, room),
             text=TextStream(params.stop),
             submitted_at=self._clock(),
+            constraint=self._constraint(params),
         )
         return sequence, prompt
+
+    def _constraint(self, params: SamplingParams) -> Constraint | None:
+        if params.grammar is None:
+            return None
+        assert self._constrain, "nobody asks what does not write for a form"
+        return self._constrain(params.grammar)
 
     def _tried(self, work: Callable[[], T], request_id: str = "") -> T | EngineError:
         """What the work with the backend made, or why it made nothing."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from .grammar import Constraint
 from .sampling import SamplingParams
 from .stats import Timings, Usage
 from .text import TextStream
@@ -84,6 +85,7 @@ class Sequence:
     slot: int | None = None  # its sequence id in the KV cache
     num_computed: int = 0
     sampler: object = None  # the backend's
+    constraint: Constraint | None = None
 
     @property
     def id(self) -> int:

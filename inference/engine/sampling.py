@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from .errors import InvalidParameter
+from .grammar import Grammar
 
 INT32_MAX = 2**31 - 1  # llama.cpp counts in 32 bits
 RANDOM_SEED = 2**32 - 1  # LLAMA_DEFAULT_SEED of llama.h: draw one
@@ -71,6 +72,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None  # of the answer; None: up to the context's end
     min_tokens: int = 0  # of the answer, before anything may end it
     ignore_eos: bool = False  # write on after the model's own end
+    grammar: Grammar | None = None  # the form of the answer; once it is complete, the answer is
 
     def __post_init__(self) -> None:
         for field, allowed in _RANGES.items():

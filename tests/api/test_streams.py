@@ -184,7 +184,7 @@ async def test_a_bug_of_ours_ends_the_stream_with_an_error(api, monkeypatch, pro
     def broken(*args):
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr("inference.api.answers.TextAnswer.closing", broken)
+    monkeypatch.setattr("inference.api.answers.TextAnswer.endings", broken)
     text = await body_of(await api.complete(prompts, stream=True))
     assert '"code":"internal_error"' in text
     assert "[DONE]" not in text

@@ -1,8 +1,10 @@
 """The official client, against a running service."""
 
 import asyncio
+from typing import Literal
 
 import openai
+import pydantic
 import pytest
 
 from .server import eventually
@@ -190,3 +192,66 @@ def test_a_client_that_leaves_the_queue_is_forgotten(client, server):
         stream.close()
     eventually(lambda: cancelled(server) == before + 12, "all are cancelled")
     eventually(server.is_idle, "nothing runs")
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    is_member: bool
+    tags: list[str]
+
+
+def test_an_answer_is_parsed_into_a_model(client):
+    answer = client.chat.completions.parse(model="fake", messages=USER, response_format=Person)
+    assert answer.choices[0].message.parsed == Person(name="", is_member=True, tags=[])
+
+
+def test_a_stream_is_parsed_into_a_model(client):
+    with client.chat.completions.stream(
+        model="fake", messages=USER, response_format=Person
+    ) as stream:
+        completion = stream.get_final_completion()
+    assert isinstance(completion.choices[0].message.parsed, Person)
+
+
+class Weather(pydantic.BaseModel):
+    city: Literal["Rome", "Oslo"]
+    days: int = pydantic.Field(ge=1)
+
+
+WEATHER = openai.pydantic_function_tool(Weather)
+CALL = '{"name": "Weather", "arguments": {"city": "Oslo", "days": 3}}'
+
+
+def test_a_tool_is_called_and_its_arguments_are_parsed(client):
+    answer = client.chat.completions.parse(
+        model="fake", messages=USER, tools=[WEATHER], tool_choice="required"
+    )
+    (call,) = answer.choices[0].message.tool_calls
+    assert isinstance(call.function.parsed_arguments, Weather)
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_the_clients_stream_helper_puts_a_call_together(client):
+    named = {"type": "function", "function": {"name": "Weather"}}
+    with client.chat.completions.stream(
+        model="fake", messages=USER, tools=[WEATHER], tool_choice=named
+    ) as stream:
+        events = list(stream)
+        completion = stream.get_final_completion()
+    (call,) = completion.choices[0].message.tool_calls
+    assert isinstance(call.function.parsed_arguments, Weather)
+    assert sum(event.type == "tool_calls.function.arguments.delta" for event in events) > 3
+
+
+def test_a_conversation_goes_on_after_a_call(client):
+    messages = say(CALL)
+    answer = client.chat.completions.create(model="fake", messages=messages)
+    assert answer.choices[0].message.tool_calls is None
+    forced = client.chat.completions.create(
+        model="fake", messages=messages, tools=[WEATHER], tool_choice="required"
+    )
+    message = forced.choices[0].message
+    (call,) = message.tool_calls
+    messages = [*messages, message, {"role": "tool", "tool_call_id": call.id, "content": "rain"}]
+    answer = client.chat.completions.create(model="fake", messages=messages)
+    assert answer.choices[0].message.content.endswith("Weather returned: rain ")

@@ -1,8 +1,12 @@
 """The default model behind the whole service."""
 
 import asyncio
+import json
+from typing import Literal
 
 import httpx
+import jsonschema
+import pydantic
 import pytest
 
 pytestmark = pytest.mark.model
@@ -124,3 +128,48 @@ async def test_nothing_that_may_be_asked_harms_it(real_server):
     assert answer.usage.completion_tokens == 1
     assert len(real_server.log_lines(event="model loaded")) == 1
     assert real_server.log_lines(event="engine died") == []
+
+
+class Person(pydantic.BaseModel):
+    name: str = pydantic.Field(max_length=12)
+    born: int = pydantic.Field(ge=1000, le=9999)
+    fields: list[Literal["mathematics", "music", "painting"]] = pydantic.Field(max_length=2)
+
+
+async def test_hot_answers_are_parsed_into_a_model_beside_free_ones(real_server):
+    asked = {
+        "model": "smollm2",
+        "messages": [{"role": "user", "content": "Ada Lovelace, 1815, as JSON"}],
+        "temperature": 1.5,
+    }
+    async with real_server.async_client(timeout=90) as client:
+        *answers, free = await asyncio.gather(
+            *(client.chat.completions.parse(**asked, response_format=Person) for _ in range(3)),
+            client.chat.completions.create(**asked, max_tokens=8),
+        )
+    assert [answer.choices[0].finish_reason for answer in answers] == ["stop"] * 3
+    assert all(isinstance(answer.choices[0].message.parsed, Person) for answer in answers)
+    assert free.choices[0].finish_reason == "length"
+
+
+def test_a_tool_is_called_with_arguments_of_its_schema(client):
+    weather = {
+        "name": "weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"enum": ["Rome", "Oslo"]}, "days": {"enum": [1, 2]}},
+            "required": ["city", "days"],
+            "additionalProperties": False,
+        },
+    }
+    answer = client.chat.completions.create(
+        model="smollm2",
+        messages=[{"role": "user", "content": "How is the weather in Rome?"}],
+        tools=[{"type": "function", "function": weather}],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        temperature=1.5,
+    )
+    (call,) = answer.choices[0].message.tool_calls
+    jsonschema.validate(json.loads(call.function.arguments), weather["parameters"])
+    assert answer.choices[0].finish_reason == "tool_calls"

@@ -4,15 +4,20 @@ import collections.abc
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..compiler import Compiler
 from ..config import EngineConfig, EngineInfo
 from ..errors import DecodeFailed, ModelLoadFailed, TemplateError
+from ..grammar import Constraint
 from ..request import Sequence
 from ..scheduler import Work
 from ..template import CHATML, ChatTemplate
 from .batch import Batch
+from .candidates import sample
 from .library import llama
 from .loading import (
     batch_tokens,
@@ -45,6 +50,9 @@ class LlamaBackend:
         self.is_end, self.piece = vocabulary.is_end, vocabulary.piece
         self.tokenize, self.is_special = vocabulary.tokenize, vocabulary.is_special
         self.name = vocabulary.name
+        self.constraint = Compiler(vocabulary.grammar_tokenizer).constraint
+        # What is worked out while the model computes.
+        self._beside = ThreadPoolExecutor(1, "beside")
         self.max_token_length = vocabulary.max_token_length
         source = llama.llama_model_chat_template(self._model, None)
         self._template = self._make_template(source.decode() if source else CHATML)
@@ -89,19 +97,34 @@ class LlamaBackend:
 
     def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
         sampled_at = self._batch.fill(works)
+        sampling = [work.sequence for work in works if work.samples]
+        constraints = [s.constraint for s in sampling if s.constraint]
+        prepared = [self._beside.submit(constraint.prepare) for constraint in constraints]
         status = llama.llama_decode(self._context, self._batch.struct)
+        wait(prepared)
         if status != 0:
             raise DecodeFailed(f"llama.cpp could not compute a step (llama_decode: {status}).")
-        sampling = [work.sequence for work in works if work.samples]
         return [self._sample(s, i) for s, i in zip(sampling, sampled_at, strict=True)]
 
     def _sample(self, sequence: Sequence, index: int) -> int:
-        if sequence.request.params.ignore_eos or not sequence.may_stop:
-            logits = llama.llama_get_logits_ith(self._context, index)
-            size = (self._vocabulary.size,)
-            np.ctypeslib.as_array(logits, size)[self._vocabulary.ends] = -np.inf
+        may_end = sequence.may_stop and not sequence.request.params.ignore_eos
+        if sequence.constraint:
+            allowed = self._allowed(sequence.constraint, may_end)
+            return sample(sequence.sampler, self._logits(index), allowed)
+        if not may_end:
+            self._logits(index)[self._vocabulary.ends] = -np.inf
         token: int = llama.llama_sampler_sample(sequence.sampler, self._context, index)
         return token
+
+    def _logits(self, index: int) -> NDArray[np.float32]:
+        logits = llama.llama_get_logits_ith(self._context, index)
+        return np.ctypeslib.as_array(logits, (self._vocabulary.size,))
+
+    def _allowed(self, constraint: Constraint, may_end: bool) -> NDArray[np.intp]:
+        """Without the ends while it may not end, unless nothing else may follow."""
+        allowed = constraint.allowed()
+        others = allowed if may_end else allowed[~self._vocabulary.is_end_mask[allowed]]
+        return others if others.size else allowed
 
     def forget(self, slot: int) -> None:
         llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
@@ -115,5 +138,6 @@ class LlamaBackend:
         llama.llama_memory_clear(self._memory, True)
 
     def close(self) -> None:
+        self._beside.shutdown()
         llama.llama_free(self._context)
         llama.llama_model_free(self._model)

@@ -8,9 +8,11 @@ from ..native import preload_libstdcxx
 
 preload_libstdcxx()
 
-import llama_cpp as llama  # noqa: E402  the C++ library has to be there before
+# The C++ library has to be there before.
+import llama_cpp as llama  # noqa: E402
+from llguidance.llamacpp import lltokenizer_from_vocab  # noqa: E402
 
-__all__ = ["complaints", "llama"]
+__all__ = ["complaints", "llama", "lltokenizer_from_vocab"]
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,9 @@ import ctypes
 from typing import Any
 
 import numpy as np
+from llguidance import LLTokenizer
 
-from .library import llama
+from .library import llama, lltokenizer_from_vocab
 
 
 class Vocabulary:
@@ -17,6 +18,7 @@ class Vocabulary:
         self.bos = self._text(llama.llama_vocab_bos(self._vocab))
         self.eos = self._text(llama.llama_vocab_eos(self._vocab))
         is_end = [llama.llama_vocab_is_eog(self._vocab, token) for token in range(self.size)]
+        self.is_end_mask = np.array(is_end, bool)
         self.ends = np.flatnonzero(is_end)
         self._end_set = frozenset(self.ends.tolist())
         self._pieces: dict[int, bytes] = {}
@@ -60,6 +62,12 @@ class Vocabulary:
             if count >= 0:
                 return list(tokens[:count])
             size = -count
+
+    def grammar_tokenizer(self) -> LLTokenizer:
+        """What llguidance has to know of the vocabulary; a second's work for a small one."""
+        eos = llama.llama_vocab_eos(self._vocab)
+        others = [int(token) for token in self.ends if token != eos]
+        return lltokenizer_from_vocab(self._vocab, eos_token=[eos, *others] if eos >= 0 else others)
 
     def is_special(self, token: int) -> bool:
         return bool(llama.llama_vocab_is_control(self._vocab, token))
