@@ -119,7 +119,7 @@ def _store_files(
 
 
 def _row(conversation: Conversation, draft: DraftMessage, uids: dict[str, uuid.UUID]) -> Message:
-    unseen = [str(uids[key]) for key in draft.columns.get("unseen", ())]
+    unseen = [uids[key].hex for key in draft.columns.get("unseen", ())]
     return Message(
         uid=uids[draft.key],
         conversation=conversation,

@@ -7,6 +7,7 @@ from .errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
+    InputTooLong,
     InvalidParameter,
     ModelLoadFailed,
     ModelNotFound,
@@ -14,6 +15,7 @@ from .errors import (
     PromptTooLong,
     QueueFull,
     TemplateError,
+    UnfitModel,
 )
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
@@ -23,6 +25,7 @@ from .request import ContextPolicy, FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
 from .stream import Admit, Outcome, Piece, TokenStream
+from .vectors import Vectors
 from .wire import Finish
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "EngineStopped",
     "Finish",
     "FinishReason",
+    "InputTooLong",
     "InvalidParameter",
     "Load",
     "ModelLoadFailed",
@@ -55,6 +59,8 @@ __all__ = [
     "TemplateError",
     "Timings",
     "TokenStream",
+    "UnfitModel",
     "Usage",
+    "Vectors",
     "total_memory",
 ]

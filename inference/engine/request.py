@@ -90,6 +90,14 @@ class Sequence:
         return self.request.id
 
     @property
+    def is_held(self) -> bool:
+        return self.request.is_held
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        return len(self.prompt_tokens)
+
+    @property
     def num_tokens(self) -> int:
         return len(self.prompt_tokens) + len(self.output_tokens)
 

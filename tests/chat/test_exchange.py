@@ -145,7 +145,7 @@ def build(user, facts):
     for columns in map(dict, messages):
         parent, at, files = (columns.pop(name) for name in ("parent", "at", "files"))
         before = [None, *rows]
-        unseen = [str(row.uid) for row in rows[:parent]]
+        unseen = [row.uid.hex for row in rows[:parent]]
         row = message(made, parent=before[parent % len(before)], unseen=unseen, **columns)
         Message.objects.filter(pk=row.pk).update(created_at=at)
         for file in files:

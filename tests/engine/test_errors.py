@@ -8,6 +8,7 @@ from inference.engine.errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
+    InputTooLong,
     InvalidParameter,
     ModelLoadFailed,
     ModelNotFound,
@@ -15,6 +16,7 @@ from inference.engine.errors import (
     PromptTooLong,
     QueueFull,
     TemplateError,
+    UnfitModel,
     restore_error,
 )
 from inference.engine.wire import Failure, decode_from_engine, encode
@@ -24,6 +26,8 @@ SAMPLES = [
     InvalidParameter("top_p", 3, "is not at most 1"),
     TemplateError("The template refuses the messages."),
     PromptTooLong(5000, 4096, "messages"),
+    InputTooLong(900, 512, "input[3]"),
+    UnfitModel("bert", "writes no text"),
     ModelNotFound("gpt"),
     ModelLoadFailed("/m.gguf: there is no such file"),
     OutOfMemory("It does not fit.", retry_after=30),
