@@ -53,6 +53,7 @@ def test_what_is_on_another_branch_is_found_and_shown(page):
     expect(text_of(answer(page))).to_have_text("banana")
     page.locator("#side-search").fill("apricot")
     page.locator(".chat-hit a").first.click()
+    page.get_by_role("button", name="Show its branch").click()
 
     expect(questions(page)).to_contain_text("apricot")
 
