@@ -44,7 +44,7 @@ def servers():
     return {"TEST_DATABASE_URL": POSTGRES, "TEST_REDIS_URL": REDIS}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif("TEST_DATABASE_URL" in os.environ, reason="the suite itself runs there")
 def test_accounts_hold_on_postgresql_and_redis(servers):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *PARTS]
