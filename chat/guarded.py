@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0  # between two looks at whether who listens still may
 FRAMES_AT_ONCE, FRAMES_A_SECOND = 40, 20  # of one socket
-SOCKETS_EACH = 100  # of one caller, in this process
+SOCKETS_EACH = 500  # of one caller, in this process; without accounts all are one
 
 # Why a socket is closed: RFC 6455, and of the range for applications as the HTTP status.
 TOO_MUCH = 1008
