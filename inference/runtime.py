@@ -30,7 +30,9 @@ from inference.engine import (
     PromptTooLong,
     QueueFull,
     SamplingParams,
+    TokenLogprob,
     TokenStream,
+    Unsupported,
     total_memory,
 )
 
@@ -51,6 +53,8 @@ __all__ = [
     "Progress",
     "PromptTooLong",
     "SamplingParams",
+    "TokenLogprob",
+    "Unsupported",
     "catalogue",
     "count_texts",
     "count_tokens",

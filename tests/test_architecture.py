@@ -58,16 +58,36 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 
 # Inside the engine a module imports only from names to its left.
 ENGINE_LAYERS = [
-    *("errors", "native", "machine", "config", "sampling", "template", "text", "stats"),
+    *("errors", "native", "machine", "config", "sampling", "template", "text", "logprobs", "stats"),
     *("progress", "probe_model", "probe", "request", "kvcache", "scheduler", "pace", "reporter"),
     *("turns", "backend", "fake", "llama", "wire", "prompt", "intake", "engine", "child"),
     *("stream", "counts", "environment", "host", "managed", "pool", "__init__"),
 ]
-LLAMA_LAYERS = ["library", "batch", "sampler", "vocabulary", "loading", "backend", "__init__"]
+LLAMA_LAYERS = [
+    "library",
+    "batch",
+    "ranking",
+    "sampler",
+    "vocabulary",
+    "loading",
+    "backend",
+    "__init__",
+]
 
 # What the engine's two processes share; beyond these, each knows only its own half.
 SHARED = {
-    *("errors", "machine", "config", "sampling", "text", "stats", "progress", "request", "wire"),
+    *(
+        "errors",
+        "machine",
+        "config",
+        "sampling",
+        "text",
+        "logprobs",
+        "stats",
+        "progress",
+        "request",
+        "wire",
+    ),
 }
 WEB_HALF = {"stream", "counts", "environment", "host", "managed", "pool", "__init__"}
 CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF

@@ -11,7 +11,7 @@ from accounts.sizes import output_limits
 from inference import runtime
 from inference.guards import check_prompt, field
 from inference.models import LanguageModel
-from inference.runtime import ContextPolicy, Outcome, SamplingParams
+from inference.runtime import ContextPolicy, Outcome, SamplingParams, Unsupported
 from inference.validation import Context, validators
 
 from .account import Account
@@ -45,6 +45,8 @@ async def generate(
     model = await allowed_model(asker.caller, name)
     check_prompt(asker.caller.policy, prompt)
     site = validators()
+    if site.has_answer_checks and params.num_logprobs is not None:
+        raise Unsupported("logprobs", "would tell what this site's checks keep back of answers")
     context = Context(asker.caller.name, model.slug, asker.endpoint, asker.request_id)
     prompt = site.check_prompt(prompt, context)
     is_limited = params.max_tokens is not None

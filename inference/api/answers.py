@@ -7,6 +7,8 @@ from typing import Any
 from inference.admission import Reply
 from inference.runtime import Finish
 
+from .logprobs import Logprobs, of_chat, of_text
+
 # The only finish reasons that clients know; a cancelled answer has been cut short.
 FINISH_REASONS = {"stop": "stop", "length": "length", "cancelled": "length"}
 
@@ -54,24 +56,31 @@ class ChatAnswer(Answer):
     def opening(self) -> dict[str, Any]:
         return self._delta(0, {"role": "assistant", "content": ""}, None)
 
-    def delta(self, index: int, text: str) -> dict[str, Any]:
-        return self._delta(index, {"content": text}, None)
+    def delta(self, index: int, text: str, logprobs: Logprobs) -> dict[str, Any]:
+        return self._delta(index, {"content": text}, None, logprobs)
 
     def closing(self, index: int, finish: Finish) -> dict[str, Any]:
         return self._delta(index, {}, FINISH_REASONS[finish.reason])
 
-    def choice(self, index: int, text: str, finish: Finish) -> dict[str, Any]:
+    def choice(
+        self, index: int, text: str, finish: Finish, logprobs: Logprobs = None
+    ) -> dict[str, Any]:
         return {
             "index": index,
             "message": {"role": "assistant", "content": text, "refusal": None},
-            "logprobs": None,
+            "logprobs": of_chat(logprobs),
             "finish_reason": FINISH_REASONS[finish.reason],
         }
 
-    def _delta(self, index: int, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
-        return self.chunk(
-            [{"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}]
-        )
+    def _delta(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        reason: str | None,
+        logprobs: Logprobs = None,
+    ) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, "logprobs": of_chat(logprobs)}
+        return self.chunk([{**choice, "finish_reason": reason}])
 
 
 class TextAnswer(Answer):
@@ -82,17 +91,22 @@ class TextAnswer(Answer):
     def opening(self) -> None:
         return None
 
-    def delta(self, index: int, text: str) -> dict[str, Any]:
-        return self.chunk([self._choice(index, text, None)])
+    def delta(self, index: int, text: str, logprobs: Logprobs) -> dict[str, Any]:
+        return self.chunk([self._choice(index, text, None, logprobs)])
 
     def closing(self, index: int, finish: Finish) -> dict[str, Any]:
         return self.chunk([self.choice(index, "", finish)])
 
-    def choice(self, index: int, text: str, finish: Finish) -> dict[str, Any]:
-        return self._choice(index, text, FINISH_REASONS[finish.reason])
+    def choice(
+        self, index: int, text: str, finish: Finish, logprobs: Logprobs = None
+    ) -> dict[str, Any]:
+        return self._choice(index, text, FINISH_REASONS[finish.reason], logprobs)
 
-    def _choice(self, index: int, text: str, reason: str | None) -> dict[str, Any]:
-        return {"index": index, "text": text, "logprobs": None, "finish_reason": reason}
+    def _choice(
+        self, index: int, text: str, reason: str | None, logprobs: Logprobs
+    ) -> dict[str, Any]:
+        choice = {"index": index, "text": text, "logprobs": of_text(logprobs)}
+        return {**choice, "finish_reason": reason}
 
 
 def usage(finishes: list[Finish]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from inference import admission
 from inference.admission import Asker, Reply
-from inference.runtime import Finish, Piece, SamplingParams
+from inference.runtime import Finish, Piece, SamplingParams, TokenLogprob
 
 from .answers import ChatAnswer, TextAnswer, timings, usage
 from .sse import DONE, HEADERS_ONLY, KEEPALIVE, frame
@@ -39,12 +41,30 @@ def _cancel(choices: Iterable[Reply]) -> None:
 async def whole(answer: ChatAnswer | TextAnswer, choices: Sequence[Reply]) -> dict[str, Any]:
     """The complete answer; if one choice fails, or the client leaves, none goes on."""
     try:
-        texts = await asyncio.gather(*map(text_of, choices))
+        written = await asyncio.gather(*map(_written, choices))
     finally:
         _cancel(choices)
     finishes = [choice.finish for choice in choices]
-    made = [answer.choice(i, t, f) for i, (t, f) in enumerate(zip(texts, finishes, strict=True))]
+    made = [
+        answer.choice(index, one.text, finish, one.logprobs)
+        for index, (one, finish) in enumerate(zip(written, finishes, strict=True))
+    ]
     return answer.whole(made, finishes)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """All that a choice has brought."""
+
+    text: str
+    logprobs: list[TokenLogprob] | None
+
+
+async def _written(choice: Reply) -> Written:
+    pieces = [piece async for piece in choice]
+    told = [piece.logprobs for piece in pieces if piece.logprobs is not None]
+    text = "".join(piece.text for piece in pieces)
+    return Written(text, list(chain.from_iterable(told)) if told else None)
 
 
 async def text_of(choice: Reply) -> str:
@@ -62,8 +82,8 @@ async def chunks(
             async for index, piece in pieces:
                 if piece is None:
                     yield frame(_closing(answer, index, choices[index].finish))
-                elif piece.text:
-                    yield frame(answer.delta(index, piece.text))
+                elif piece.text or piece.logprobs:
+                    yield frame(answer.delta(index, piece.text, piece.logprobs))
                 elif not piece.tokens:
                     yield KEEPALIVE
     finally:

@@ -27,25 +27,25 @@ MAX_BIASES = 1024
 # Fields that would change the answer, and the values at which they do not.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "audio": (),
-    "best_of": (1,),
     "continue_final_message": (False,),
     "dry_multiplier": (0,),
-    "echo": (False,),
     "function_call": ("none", "auto"),
     "functions": ([],),
     "grammar": ("",),
     "json_schema": (),
-    "logprobs": (False,),
     "mirostat": (0,),
     "modalities": (["text"],),
     "n": (1,),
     "response_format": ({"type": "text"},),
-    "suffix": ("",),
     "tool_choice": ("none", "auto"),
     "tools": ([],),
-    "top_logprobs": (),
     "web_search_options": (),
     "xtc_probability": (0,),
+}
+COMPLETIONS_ONLY: dict[str, tuple[Any, ...]] = {
+    "best_of": (1,),
+    "echo": (False,),
+    "suffix": ("",),
 }
 
 
@@ -71,6 +71,7 @@ class GenerationRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
     length_fields: ClassVar[tuple[str, ...]] = ("max_tokens",)
+    unsupported: ClassVar[dict[str, tuple[Any, ...]]] = UNSUPPORTED
 
     model: Name
     stream: bool = False
@@ -99,10 +100,10 @@ class GenerationRequest(BaseModel):
             UnsupportedParameter: one of them would have changed the answer.
         """
         extra = self.model_extra or {}
-        for name, neutral in UNSUPPORTED.items():
+        for name, neutral in self.unsupported.items():
             if name in extra and not any(_same(extra[name], value) for value in neutral):
-                raise UnsupportedParameter(f"{name} is not supported yet.", param=name)
-        return sorted(name for name in extra if name not in UNSUPPORTED)
+                raise UnsupportedParameter(f"{name} is not supported here.", param=name)
+        return sorted(name for name in extra if name not in self.unsupported)
 
     def params(self) -> SamplingParams:
         """
@@ -123,6 +124,7 @@ class GenerationRequest(BaseModel):
         if self.logit_bias is not None:
             fields["logit_bias"] = _by_token(self.logit_bias)
         fields["max_tokens"] = self.limit_tokens()
+        fields["num_logprobs"] = self.num_logprobs()
         return SamplingParams(**fields)
 
     def limit_tokens(self) -> int | None:
@@ -130,13 +132,20 @@ class GenerationRequest(BaseModel):
         given = [v for f in self.length_fields if (v := getattr(self, f)) is not None]
         return given[0] if given else None
 
+    def num_logprobs(self) -> int | None:
+        """How many likely tokens to tell beside each; None: no logprobs at all."""
+        raise NotImplementedError
+
 
 class ChatCompletionRequest(GenerationRequest):
     length_fields = ("max_completion_tokens", "max_tokens")
+    unsupported = {**UNSUPPORTED, **COMPLETIONS_ONLY}
 
     messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
     max_completion_tokens: Limit | None = None
     chat_template_kwargs: dict[str, Any] = {}
+    logprobs: bool = False
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
 
     def prompt(self) -> dict[str, Any]:
         """The prompt's fields of the engine's request."""
@@ -145,9 +154,26 @@ class ChatCompletionRequest(GenerationRequest):
         check_prompt_length(sum(len(message["content"] or "") for message in messages), "messages")
         return {"messages": messages, "template_options": self.chat_template_kwargs}
 
+    def num_logprobs(self) -> int | None:
+        """
+        Raises:
+            ApiError: the likely tokens are asked for without what they stand beside.
+        """
+        if self.logprobs:
+            return self.top_logprobs or 0
+        if self.top_logprobs is not None:
+            raise ApiError("top_logprobs: it needs logprobs to be true", param="top_logprobs")
+        return None
+
 
 class CompletionRequest(GenerationRequest):
+    unsupported = {**UNSUPPORTED, **COMPLETIONS_ONLY, "top_logprobs": ()}
+
     prompt: str | Strings | Tokens | TokenLists
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+
+    def num_logprobs(self) -> int | None:
+        return self.logprobs
 
     def prompts(self) -> list[dict[str, Any]]:
         """One for each choice of the answer."""

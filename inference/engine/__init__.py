@@ -14,7 +14,9 @@ from .errors import (
     PromptTooLong,
     QueueFull,
     TemplateError,
+    Unsupported,
 )
+from .logprobs import TokenLogprob
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
 from .pool import EnginePool, PoolLimits
@@ -54,7 +56,9 @@ __all__ = [
     "SamplingParams",
     "TemplateError",
     "Timings",
+    "TokenLogprob",
     "TokenStream",
+    "Unsupported",
     "Usage",
     "total_memory",
 ]

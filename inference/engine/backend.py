@@ -37,11 +37,16 @@ class Backend(Protocol):
     def piece(self, token: int) -> bytes:
         """The token's part of the text; empty for control tokens."""
 
+    def name(self, token: int) -> bytes:
+        """What people call the token: its text, or a name if it has none."""
+
     def begin(self, sequence: Sequence) -> None:
         """Prepare to sample for the sequence; it has a slot, and may have had one before."""
 
     def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
         """Compute one step; return a token for each work that samples, in order.
+
+        Sequences that ask for logprobs get the `ranks` of theirs.
 
         Raises:
             DecodeFailed: what the cache holds is in doubt.

@@ -9,6 +9,7 @@ from .backend import Backend
 from .errors import EngineError, EngineStopped
 from .intake import OUR_FAULT, Intake
 from .kvcache import KvCache
+from .logprobs import TokenLogprob
 from .pace import Pace
 from .reporter import Reporter
 from .request import FinishReason, Request, Sequence
@@ -145,11 +146,24 @@ class Engine:
         is_stopped = is_end or sequence.text.stopped
         if is_stopped or is_last:
             text += sequence.text.finish()
-        self._deltas.append(Delta(sequence.id, text, 1))
+        logprobs = self._logprobs(sequence, piece, text, is_end, is_last)
+        self._deltas.append(Delta(sequence.id, text, 1, logprobs))
         if is_stopped:
             self._finish(sequence, FinishReason.STOP)
         elif is_last:
             self._finish(sequence, FinishReason.LENGTH)
+
+    def _logprobs(
+        self, sequence: Sequence, piece: bytes, sent: str, is_end: bool, is_last: bool
+    ) -> list[TokenLogprob] | None:
+        """Those that go out with the text; the end itself has none."""
+        stream, ranks = sequence.logprobs, sequence.ranks
+        if stream is None or ranks is None:
+            return None
+        if not is_end:
+            top = [(self.backend.name(token), logprob) for token, logprob in ranks.top]
+            stream.add(piece, ranks, top, sequence.text)
+        return stream.take(sent, sequence.text, is_over=is_end or is_last)
 
     def _cancel(self, id: int) -> None:
         if sequence := self._sequences.get(id):

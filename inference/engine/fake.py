@@ -1,7 +1,8 @@
 """A model that needs no weights: it echoes the prompt, one token a word.
 
 Words of the prompt steer it: `crash` ends the process, `fail` the step, and for `now` it
-writes the time, in seconds since 1970.
+writes the time, in seconds since 1970, for `seed` the request's seed. The larger that is,
+up to 7, the less likely are its tokens.
 """
 
 import collections.abc
@@ -10,6 +11,7 @@ import time
 
 from .config import EngineConfig, EngineInfo
 from .errors import DecodeFailed
+from .logprobs import Ranks
 from .request import Sequence
 from .scheduler import Work
 
@@ -67,13 +69,24 @@ class FakeBackend:
         word = self.words[token]
         return f"{time.time() if word == 'now' else word} ".encode()
 
+    def name(self, token: int) -> bytes:
+        return self.piece(token) or b"<end>"
+
     def begin(self, sequence: Sequence) -> None:
         sequence.sampler = self
 
     def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
         self.batches.append(list(works))
         time.sleep(self.config.fake_step_seconds)
-        return [self._next(work.sequence) for work in works if work.samples]
+        return [self._sample(work.sequence) for work in works if work.samples]
+
+    def _sample(self, sequence: Sequence) -> int:
+        token, params = self._next(sequence), sequence.request.params
+        if params.num_logprobs is not None:
+            doubt = -(1 + (params.seed or 0) % 8) / 8
+            likely = [(token, doubt), (END, doubt - 1)]
+            sequence.ranks = Ranks(doubt, likely[: params.num_logprobs])
+        return token
 
     def _next(self, sequence: Sequence) -> int:
         prompt, done = sequence.prompt_tokens, len(sequence.output_tokens)
@@ -84,6 +97,8 @@ class FakeBackend:
         match self.words[token]:
             case "crash":
                 os._exit(1)
+            case "seed":
+                return self._token(str(sequence.request.params.seed))
             case "fail":
                 raise DecodeFailed("the model was told to fail")
         return token

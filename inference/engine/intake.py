@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from .backend import Backend
 from .errors import EngineError, EngineStopped, QueueFull
+from .logprobs import LogprobStream
 from .prompt import PromptMaker
 from .request import FinishReason, Request, Sequence
 from .stats import Timings, Usage
@@ -146,6 +147,7 @@ class Intake:
             max_tokens=min(params.max_tokens or room, room),
             text=TextStream(params.stop),
             submitted_at=self._clock(),
+            logprobs=None if params.num_logprobs is None else LogprobStream(),
         )
         return sequence, prompt.dropped
 

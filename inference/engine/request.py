@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from .logprobs import LogprobStream, Ranks
 from .sampling import SamplingParams
 from .stats import Timings, Usage
 from .text import TextStream
@@ -84,6 +85,8 @@ class Sequence:
     slot: int | None = None  # its sequence id in the KV cache
     num_computed: int = 0
     sampler: object = None  # the backend's
+    logprobs: LogprobStream | None = None  # if it asks for them
+    ranks: Ranks | None = None  # then the backend's, of the token sampled last
 
     @property
     def id(self) -> int:

@@ -13,6 +13,7 @@ GREEDY_TEMPERATURE = 1e-5  # logits divided by less than this leave float32's ra
 MAX_TOKEN_IDS = 1024
 MAX_STOP_STRINGS = 16
 MAX_STOP_CHARS = 1000
+MAX_LOGPROBS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ _RANGES = {
     "seed": _Range(-(2**63), 2**63 - 1),
     "max_tokens": _Range(1, INT32_MAX),
     "min_tokens": _Range(0, INT32_MAX),
+    "num_logprobs": _Range(0, MAX_LOGPROBS),
 }
 
 
@@ -71,6 +73,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None  # of the answer; None: up to the context's end
     min_tokens: int = 0  # of the answer, before anything may end it
     ignore_eos: bool = False  # write on after the model's own end
+    num_logprobs: int | None = None  # likeliest tokens to tell beside each; None: no logprobs
 
     def __post_init__(self) -> None:
         for field, allowed in _RANGES.items():

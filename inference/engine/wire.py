@@ -13,6 +13,7 @@ import msgspec
 
 from .config import EngineConfig, EngineInfo
 from .errors import EngineError, restore_error
+from .logprobs import TokenLogprob
 from .progress import Progress
 from .request import FinishReason, Request
 from .stats import Load, Timings, Usage
@@ -114,11 +115,15 @@ class Counted(Message, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
-    """Text of one sequence, and the number of tokens that made it."""
+    """Text of one sequence, and the number of tokens that made it.
+
+    `logprobs` are those of the tokens whose text is complete now, if it asks for them.
+    """
 
     id: int
     text: str
     tokens: int
+    logprobs: list[TokenLogprob] | None = None
 
 
 class Finish(msgspec.Struct, frozen=True, array_like=True):

@@ -71,8 +71,8 @@ async def test_fields_of_chats_are_ignored_and_named(api):
     assert response["x-ignored-params"] == "max_completion_tokens, messages"
 
 
-@pytest.mark.parametrize(("field", "value"), [("logprobs", 0), ("echo", True), ("suffix", "x")])
-async def test_fields_that_only_completions_know_are_refused(api, field, value):
+@pytest.mark.parametrize(("field", "value"), [("top_logprobs", 1), ("echo", True), ("suffix", "x")])
+async def test_fields_that_completions_do_not_know_are_refused(api, field, value):
     error = (await api.complete("a", **{field: value})).json()["error"]
     assert (error["code"], error["param"]) == ("unsupported_parameter", field)
 

@@ -1,6 +1,7 @@
 """llama.cpp for real, in its child process: tiny random models, and the default one."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +19,7 @@ from inference.engine import (
     SamplingParams,
 )
 from inference.engine.host import EngineHost
-from tests.tiny_gguf import END_OF_TEXT, IM_END, make_tiny_gguf
+from tests.tiny_gguf import END_OF_TEXT, IM_END, make_tiny_gguf, vocabulary
 
 GREEDY = {"temperature": 0.0, "ignore_eos": True}
 PROMPTS = ["a tale", "of eight", "prompts", "that share", "a batch", "of tokens", "and end", "well"]
@@ -128,6 +129,43 @@ async def test_a_huge_penalty_window_is_no_longer_than_the_context(host):
     whole = {"repeat_penalty": 1.5, "temperature": 0.0, "ignore_eos": True}
     everything = await text(host, repeat_last_n=-1, **whole)
     assert await text(host, repeat_last_n=2**31 - 1, **whole) == everything
+
+
+async def logprobs_of(host, prompt="a tale", **params):
+    stream = await host.submit(params=SamplingParams(**params), text=prompt)
+    return [token async for piece in stream for token in piece.logprobs or ()]
+
+
+async def test_a_greedy_token_is_the_first_of_the_likeliest(host):
+    told = await logprobs_of(host, num_logprobs=5, max_tokens=12, **GREEDY)
+    assert len(told) == 12
+    assert all(token.top[0] == (token.text, token.logprob) for token in told)
+    assert all(token.top == sorted(token.top, key=lambda one: -one[1]) for token in told)
+    assert {len(token.top) for token in told} == {5}
+
+
+async def test_logprobs_are_the_models_own_whatever_chooses(host):
+    [plain] = await logprobs_of(host, num_logprobs=20, max_tokens=1, **GREEDY)
+    chooses = {"logit_bias": {90: 100.0}, "repeat_penalty": 2.0, "min_tokens": 1}
+    [biased] = await logprobs_of(host, num_logprobs=20, max_tokens=1, temperature=0.1, **chooses)
+    assert biased.top == plain.top
+    assert biased.logprob < plain.logprob == plain.top[0][1]
+
+
+async def test_the_probabilities_of_all_tokens_are_one(host):
+    tokens = await asyncio.gather(
+        *(
+            logprobs_of(host, num_logprobs=0, max_tokens=1, temperature=0, logit_bias={token: 100})
+            for token in range(len(vocabulary()))
+        )
+    )
+    told = [token.logprob for [token] in filter(None, tokens)]
+    assert 0.95 < sum(map(math.exp, told)) <= 1.001  # the ends tell none
+
+
+async def test_who_does_not_ask_gets_none(host):
+    stream = await host.submit(params=SamplingParams(max_tokens=3, **GREEDY), text="a tale")
+    assert {piece.logprobs async for piece in stream} == {None}
 
 
 async def test_min_tokens_keeps_the_model_from_ending(host):

@@ -55,6 +55,15 @@ def test_a_text_completion_is_streamed(client):
         assert "".join(chunk.choices[0].text for chunk in stream) == "a b "
 
 
+def test_logprobs_come_with_both_endpoints(client):
+    chat = client.chat.completions.create(
+        model="fake", messages=USER, logprobs=True, top_logprobs=2
+    )
+    assert [token.token for token in chat.choices[0].logprobs.content] == ["a ", "b ", "c "]
+    text = client.completions.create(model="fake", prompt="a b", logprobs=1)
+    assert text.choices[0].logprobs.text_offset == [0, 2]
+
+
 def test_models_are_listed_and_found(client):
     assert [model.id for model in client.models.list()] == ["fake"]
     assert client.models.retrieve("fake").owned_by == "llmsite"

@@ -59,6 +59,18 @@ async def test_requests_at_the_same_time_get_answers_of_their_own(real_server):
     assert sum(mentioned) >= 3
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_logprobs_are_those_of_the_text(client, stream):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 0, "max_tokens": 8}
+    answer = client.chat.completions.create(**asked, logprobs=True, top_logprobs=3, stream=stream)
+    parts = [c.choices[0] for c in answer if c.choices] if stream else answer.choices
+    said = "".join((p.delta if stream else p.message).content or "" for p in parts)
+    tokens = [token for part in parts if part.logprobs for token in part.logprobs.content]
+    assert b"".join(bytes(token.bytes) for token in tokens).decode() == said
+    assert len(tokens) == 8
+    assert all(token.logprob == token.top_logprobs[0].logprob <= 0 for token in tokens)
+
+
 def test_a_stop_string_and_a_stop_token_end_it(client):
     asked = {"model": "smollm2", "prompt": "1 2 3 4 5", "temperature": 0, "max_tokens": 12}
     [full] = client.completions.create(**asked).choices

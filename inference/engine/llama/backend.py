@@ -4,6 +4,7 @@ import collections.abc
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from .loading import (
     prefill_chunk_tokens,
     uses_gpu,
 )
+from .ranking import ranked
 from .sampler import make_sampler, penalty_window
 from .vocabulary import Vocabulary
 
@@ -42,6 +44,7 @@ class LlamaBackend:
         self._vocabulary = vocabulary = Vocabulary(self._model)
         self.is_end, self.piece = vocabulary.is_end, vocabulary.piece
         self.tokenize, self.is_special = vocabulary.tokenize, vocabulary.is_special
+        self.name = vocabulary.name
         self.max_token_length = vocabulary.max_token_length
         source = llama.llama_model_chat_template(self._model, None)
         self._template = self._make_template(source.decode() if source else CHATML)
@@ -93,12 +96,19 @@ class LlamaBackend:
         return [self._sample(s, i) for s, i in zip(sampling, sampled_at, strict=True)]
 
     def _sample(self, sequence: Sequence, index: int) -> int:
-        if sequence.request.params.ignore_eos or not sequence.may_stop:
-            logits = llama.llama_get_logits_ith(self._context, index)
-            size = (self._vocabulary.size,)
-            np.ctypeslib.as_array(logits, size)[self._vocabulary.ends] = -np.inf
+        params = sequence.request.params
+        raw = None if params.num_logprobs is None else self._logits(index).copy()
+        if params.ignore_eos or not sequence.may_stop:
+            self._logits(index)[self._vocabulary.ends] = -np.inf
         token: int = llama.llama_sampler_sample(sequence.sampler, self._context, index)
+        if raw is not None:
+            sequence.ranks = ranked(raw, token, params.num_logprobs or 0)
         return token
+
+    def _logits(self, index: int) -> np.ndarray[Any, Any]:
+        """llama.cpp's own, of all tokens."""
+        logits = llama.llama_get_logits_ith(self._context, index)
+        return np.ctypeslib.as_array(logits, (self._vocabulary.size,))
 
     def forget(self, slot: int) -> None:
         llama.llama_memory_seq_rm(self._memory, slot, -1, -1)

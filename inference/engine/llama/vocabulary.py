@@ -43,14 +43,17 @@ class Vocabulary:
     def piece(self, token: int) -> bytes:
         piece = self._pieces.get(token)
         if piece is None:
-            piece = self._pieces[token] = self._make_piece(token)
+            piece = self._pieces[token] = self._make_piece(token, False)
         return piece
 
-    def _make_piece(self, token: int) -> bytes:
+    def name(self, token: int) -> bytes:
+        return self.piece(token) or self._make_piece(token, True)
+
+    def _make_piece(self, token: int, special: bool) -> bytes:
         size = 64
         while True:
             buffer = ctypes.create_string_buffer(size)
-            count = llama.llama_token_to_piece(self._vocab, token, buffer, size, 0, False)
+            count = llama.llama_token_to_piece(self._vocab, token, buffer, size, 0, special)
             if count >= 0:
                 return buffer.raw[:count]
             size = -count
