@@ -28,6 +28,7 @@ async def generate(
     on_end: Callable[[Outcome], None] | None = None,
     with_progress: bool = False,
     if_too_long: ContextPolicy = ContextPolicy.ERROR,
+    leader: int | None = None,
     **prompt: Any,
 ) -> Reply:
     """Queue a request on the asker's account; the fields of `prompt` are the engine's Request's.
@@ -35,7 +36,8 @@ async def generate(
     With `with_progress` the reply also has pieces that say how far it is while it waits
     for a place, and while its prompt is computed. While the model is being loaded, this
     call waits: `runtime.load_progress` tells how far that is. `if_too_long` is that of
-    `runtime.generate`.
+    `runtime.generate`. The `leader` is the id of a reply to the same prompt, which pays
+    for it: this one is charged for its answer only.
 
     Raises:
         EngineError: every refusal of the engine, before anything is computed.
@@ -66,6 +68,7 @@ async def generate(
         priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
         with_progress=with_progress,
         if_too_long=if_too_long,
+        leader=leader,
         **prompt,
     )
     account.num_tokens = generation.stream.counter()

@@ -53,8 +53,8 @@ class ChatAnswer(Answer):
     chunk_object = "chat.completion.chunk"
     prefix = "chatcmpl"
 
-    def opening(self) -> dict[str, Any]:
-        return self._delta(0, {"role": "assistant", "content": ""}, None)
+    def opening(self, index: int) -> dict[str, Any]:
+        return self._delta(index, {"role": "assistant", "content": ""}, None)
 
     def delta(self, index: int, text: str, logprobs: Logprobs) -> dict[str, Any]:
         return self._delta(index, {"content": text}, None, logprobs)
@@ -88,7 +88,7 @@ class TextAnswer(Answer):
     chunk_object = "text_completion"
     prefix = "cmpl"
 
-    def opening(self) -> None:
+    def opening(self, index: int) -> None:
         return None
 
     def delta(self, index: int, text: str, logprobs: Logprobs) -> dict[str, Any]:

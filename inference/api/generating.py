@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from inference import admission
 from inference.admission import Asker, Reply
-from inference.runtime import Finish, Piece, SamplingParams, TokenLogprob
+from inference.runtime import Finish, Piece, SamplingParams
 
 from .answers import ChatAnswer, TextAnswer, timings, usage
+from .choices import Selection, Written, seeded
 from .sse import DONE, HEADERS_ONLY, KEEPALIVE, frame
 
 
@@ -20,13 +20,19 @@ async def submitted(
     model: str,
     prompts: Iterable[dict[str, Any]],
     params: SamplingParams,
+    num_each: int = 1,
     **more: Any,
 ) -> list[Reply]:
-    """Queue a choice for every prompt, or none. Raises as `admission.generate` does."""
+    """Queue so many choices for every prompt, or none. Raises as `admission.generate` does."""
     choices: list[Reply] = []
     try:
         for prompt in prompts:
-            choices.append(await admission.generate(asker, model, params, **prompt, **more))
+            leader: int | None = None
+            for index in range(num_each):
+                own = seeded(params, index)
+                fields = {**prompt, **more, "leader": leader}
+                choices.append(await admission.generate(asker, model, own, **fields))
+                leader = leader or choices[-1].id
     except BaseException:
         _cancel(choices)
         raise
@@ -38,33 +44,26 @@ def _cancel(choices: Iterable[Reply]) -> None:
         choice.cancel()
 
 
-async def whole(answer: ChatAnswer | TextAnswer, choices: Sequence[Reply]) -> dict[str, Any]:
+async def whole(
+    answer: ChatAnswer | TextAnswer, choices: Sequence[Reply], selection: Selection
+) -> dict[str, Any]:
     """The complete answer; if one choice fails, or the client leaves, none goes on."""
     try:
         written = await asyncio.gather(*map(_written, choices))
     finally:
         _cancel(choices)
-    finishes = [choice.finish for choice in choices]
     made = [
-        answer.choice(index, one.text, finish, one.logprobs)
-        for index, (one, finish) in enumerate(zip(written, finishes, strict=True))
+        answer.choice(index, one.text, one.finish, one.logprobs)
+        for index, one in enumerate(selection.best(written))
     ]
-    return answer.whole(made, finishes)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """All that a choice has brought."""
-
-    text: str
-    logprobs: list[TokenLogprob] | None
+    return answer.whole(made, [one.finish for one in written])
 
 
 async def _written(choice: Reply) -> Written:
     pieces = [piece async for piece in choice]
     told = [piece.logprobs for piece in pieces if piece.logprobs is not None]
     text = "".join(piece.text for piece in pieces)
-    return Written(text, list(chain.from_iterable(told)) if told else None)
+    return Written(text, list(chain.from_iterable(told)) if told else None, choice.finish)
 
 
 async def text_of(choice: Reply) -> str:
@@ -76,8 +75,8 @@ async def chunks(
 ) -> AsyncGenerator[bytes]:
     """The frames of a stream, from the opening chunk to `[DONE]`. Raises as a Reply does."""
     try:
-        opening = answer.opening()
-        yield frame(opening) if opening else HEADERS_ONLY
+        openings = [answer.opening(index) for index in range(len(choices))]
+        yield b"".join(frame(opening) for opening in openings if opening) or HEADERS_ONLY
         async with aclosing(_merged(choices)) as pieces:
             async for index, piece in pieces:
                 if piece is None:

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from accounts.sizes import check_prompt_length
 from inference.runtime import SamplingParams
 
+from .choices import Selection
 from .messages import Message, check_sendable
 from .refusals import ApiError, UnsupportedParameter
 
@@ -22,6 +23,7 @@ Tokens = Annotated[list[Token], FIRST_FAULT]
 TokenLists = Annotated[list[Tokens], FIRST_FAULT]
 
 MAX_PROMPTS = 128
+MAX_CHOICES = 128  # of one request, whatever its prompts
 MAX_BIASES = 1024
 
 # Fields that would change the answer, and the values at which they do not.
@@ -35,7 +37,6 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "json_schema": (),
     "mirostat": (0,),
     "modalities": (["text"],),
-    "n": (1,),
     "response_format": ({"type": "text"},),
     "tool_choice": ("none", "auto"),
     "tools": ([],),
@@ -92,6 +93,7 @@ class GenerationRequest(BaseModel):
     stop_token_ids: Tokens | None = None
     min_tokens: int | None = None
     ignore_eos: bool | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] = 1
 
     def ignored_params(self) -> list[str]:
         """Names of the fields that are not used.
@@ -132,6 +134,9 @@ class GenerationRequest(BaseModel):
         given = [v for f in self.length_fields if (v := getattr(self, f)) is not None]
         return given[0] if given else None
 
+    def selection(self) -> Selection:
+        return Selection(self.n, self.n)
+
     def num_logprobs(self) -> int | None:
         """How many likely tokens to tell beside each; None: no logprobs at all."""
         raise NotImplementedError
@@ -167,13 +172,28 @@ class ChatCompletionRequest(GenerationRequest):
 
 
 class CompletionRequest(GenerationRequest):
-    unsupported = {**UNSUPPORTED, **COMPLETIONS_ONLY, "top_logprobs": ()}
+    unsupported = {**UNSUPPORTED, "echo": (False,), "suffix": ("",), "top_logprobs": ()}
 
     prompt: str | Strings | Tokens | TokenLists
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+    best_of: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
 
     def num_logprobs(self) -> int | None:
-        return self.logprobs
+        """Those that choose the best are needed, too."""
+        chooses = self.best_of is not None and self.best_of > self.n
+        return 0 if chooses and self.logprobs is None else self.logprobs
+
+    def selection(self) -> Selection:
+        """
+        Raises:
+            ApiError: there are too few to choose from, or they would have to be streamed.
+        """
+        num_computed = self.n if self.best_of is None else self.best_of
+        if num_computed < self.n:
+            raise ApiError(f"best_of: {self.best_of} is less than n, {self.n}", param="best_of")
+        if self.stream and num_computed > self.n:
+            raise ApiError("best_of: the best are not known in a stream", param="best_of")
+        return Selection(num_computed, self.n, self.logprobs is not None)
 
     def prompts(self) -> list[dict[str, Any]]:
         """One for each choice of the answer."""
@@ -186,6 +206,10 @@ class CompletionRequest(GenerationRequest):
             raise ApiError(
                 f"prompt: {len(prompt)} prompts are more than {MAX_PROMPTS}", param="prompt"
             )
+        if len(prompt) * self.selection().num_computed > MAX_CHOICES:
+            param = "n" if self.best_of is None else "best_of"
+            why = f"for {len(prompt)} prompts that is more than {MAX_CHOICES} choices"
+            raise ApiError(f"{param}: {getattr(self, param)}: {why}", param=param)
         for one in prompt:
             check_prompt_length(len(one), "prompt")
         return [{"text" if isinstance(one, str) else "tokens": one} for one in prompt]

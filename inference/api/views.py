@@ -32,9 +32,10 @@ async def answered(
     recorder: Recorder,
 ) -> HttpResponseBase:
     """Queue every prompt, then answer whole or as a stream. All refusals are raised here."""
-    ignored, params = body.ignored_params(), body.params()
+    ignored, params, selection = body.ignored_params(), body.params(), body.selection()
     choices = await submitted(
-        view.asker(request), body.model, prompts, params, on_end=recorder.observe
+        *(view.asker(request), body.model, prompts, params, selection.num_computed),
+        on_end=recorder.observe,
     )
     view.answers = choices
     answer = make_answer(choices[0], choices[0].model.slug)
@@ -43,7 +44,7 @@ async def answered(
         with_usage = bool(body.stream_options.include_usage)
         response = EventStream(chunks(answer, choices, with_usage=with_usage))
     else:
-        response = Response(await whole(answer, choices))
+        response = Response(await whole(answer, choices, selection))
     if ignored:
         response["x-ignored-params"] = header_list(ignored)
     return response

@@ -52,6 +52,9 @@ class Backend(Protocol):
             DecodeFailed: what the cache holds is in doubt.
         """
 
+    def copy(self, source: int, slot: int, num_tokens: int) -> None:
+        """Let an empty slot begin with the first tokens of another; if `can_share`."""
+
     def forget(self, slot: int) -> None:
         """Empty the slot's part of the KV cache."""
 

@@ -43,6 +43,7 @@ class Engine:
             max_sequences=info.max_sequences,
             batch_tokens=info.batch_tokens,
             prefill_chunk_tokens=info.prefill_chunk_tokens,
+            can_share=info.can_share,
         )
         self._pace = Pace()
         self._reporter = Reporter(self.scheduler, self._pace)
@@ -114,6 +115,9 @@ class Engine:
         for slot in self.scheduler.make_room():
             self.backend.forget(slot)
         for sequence in self.scheduler.admit(self._clock()):
+            if sequence.source is not None:
+                assert sequence.slot is not None
+                self.backend.copy(sequence.source, sequence.slot, sequence.num_computed)
             self.backend.begin(sequence)
             self._reporter.hurry()
         return self.scheduler.plan()

@@ -36,12 +36,14 @@ class FakeBackend:
             prefill_chunk_tokens=config.prefill_chunk_tokens or batch_tokens,
             memory_bytes=2**20,
             has_chat_template=True,
+            can_share=True,
             device="fake",
             build="fake",
         )
         self.words = [""]
         self.batches: list[list[Work]] = []
         self.forgotten: list[int] = []
+        self.copied: list[tuple[int, int, int]] = []
 
     def tokenize(self, text: str) -> list[int]:
         return [self._token(word) for word in text.split()]
@@ -102,6 +104,9 @@ class FakeBackend:
             case "fail":
                 raise DecodeFailed("the model was told to fail")
         return token
+
+    def copy(self, source: int, slot: int, num_tokens: int) -> None:
+        self.copied.append((source, slot, num_tokens))
 
     def forget(self, slot: int) -> None:
         self.forgotten.append(slot)

@@ -86,7 +86,7 @@ class Intake:
                 self._withdrawn.add(id)
         if held:
             self._seats.release()
-            self._send(_withdrawn(id, len(held.prompt_tokens)))
+            self._send(_withdrawn(id, held.num_billed))
         return is_preparing or held is not None
 
     def release(self, id: int, max_tokens: int) -> None:
@@ -129,8 +129,8 @@ class Intake:
             self._send(_withdrawn(request.id, 0))
 
     def _accept(self, sequence: Sequence, dropped: list[int]) -> None:
-        id, prompt_tokens = sequence.id, len(sequence.prompt_tokens)
-        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, dropped))
+        id = sequence.id
+        self._send(Accepted(id, sequence.num_billed, sequence.max_tokens, dropped))
         if sequence.request.is_held:
             self._held[id] = sequence
         else:

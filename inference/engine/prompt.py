@@ -24,18 +24,23 @@ class PromptMaker:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._context_length = backend.info.context_length
+        self._latest: tuple[int | None, Prompt] = None, Prompt([], [])  # and whose it is
 
     def make(self, request: Request) -> Prompt:
         """
         Raises:
             EngineError: it leaves no room for an answer, or cannot be a prompt.
         """
+        leader, made = self._latest
+        if leader is not None and leader == request.leader:
+            return made
         prompt = self._prompt(request)
         if all(map(self._backend.is_special, prompt.tokens)):
             shown = request.text if request.tokens is None else prompt.tokens
             raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
         if len(prompt.tokens) >= self._context_length:
             raise self._too_long(len(prompt.tokens), request)
+        self._latest = request.leader or request.id, prompt
         return prompt
 
     def count(self, asked: Count) -> list[int]:

@@ -36,6 +36,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         prefix: what the answer to messages begins with; the model writes on from there.
         context_policy: what becomes of messages that do not fit.
         priority: who waits enters by it, 0 first.
+        leader: the request that has the same prompt and pays for it; what is computed of
+            the prompt for one of them serves all, where the model allows that.
         is_held: accepted, but computed only once a Go has come.
         with_progress: whoever asks wants to be told how far it is while there is no text.
     """
@@ -50,6 +52,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     params: SamplingParams = SamplingParams()
     context_policy: ContextPolicy = ContextPolicy.ERROR
     priority: int = 1
+    leader: int | None = None
     is_held: bool = False
     with_progress: bool = False
 
@@ -83,6 +86,7 @@ class Sequence:
     output_tokens: list[int] = field(default_factory=list)
     status: Status = Status.WAITING
     slot: int | None = None  # its sequence id in the KV cache
+    source: int | None = None  # the slot that it has entered with the cells of
     num_computed: int = 0
     sampler: object = None  # the backend's
     logprobs: LogprobStream | None = None  # if it asks for them
@@ -91,6 +95,16 @@ class Sequence:
     @property
     def id(self) -> int:
         return self.request.id
+
+    @property
+    def group(self) -> int:
+        """The same for those that have one prompt."""
+        return self.request.leader or self.request.id
+
+    @property
+    def num_shareable(self) -> int:
+        """Tokens of its prompt that others need not compute; the last one brings the logits."""
+        return len(self.prompt_tokens) - 1
 
     @property
     def num_tokens(self) -> int:
@@ -123,8 +137,13 @@ class Sequence:
         """Seconds since it first entered."""
         return 0.0 if self.admitted_at is None else now - self.admitted_at
 
+    @property
+    def num_billed(self) -> int:
+        """Tokens of its prompt, unless another request pays for them."""
+        return len(self.prompt_tokens) if self.request.leader is None else 0
+
     def usage(self) -> Usage:
-        return Usage(len(self.prompt_tokens), len(self.output_tokens))
+        return Usage(self.num_billed, len(self.output_tokens))
 
     def timings(self, now: float) -> Timings:
         admitted = now if self.admitted_at is None else self.admitted_at

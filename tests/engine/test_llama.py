@@ -91,6 +91,42 @@ async def test_a_slot_forgets_who_had_it_before(architecture, tmp_path, state_di
         assert await text(host, "once more " * 30, **GREEDY) == first
 
 
+async def ask_together(host, prompt, number, **params):
+    """Answers to one prompt, which the first of them pays for."""
+    params = SamplingParams(**params)
+    first = await host.submit(text=prompt, params=params)
+    more = [
+        await host.submit(text=prompt, params=params, leader=first.id) for _ in range(number - 1)
+    ]
+    return await asyncio.gather(*map(read, [first, *more]))
+
+
+async def read(stream):
+    return "".join([piece.text async for piece in stream])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shares"), [("llama", True), ("gemma3", False), ("mamba", False)]
+)
+async def test_several_greedy_answers_are_the_single_one(architecture, shares, tmp_path, state_dir):
+    path = make_tiny_gguf(
+        tmp_path / "m.gguf", architecture=architecture, context_length=1024, window=32
+    )
+    async with running(path, state_dir, max_sequences=4, batch_tokens=64) as host:
+        prompt = "once more " * 30
+        alone = await text(host, prompt, max_tokens=40, **GREEDY)
+        answers = await ask_together(host, prompt, 6, max_tokens=40, **GREEDY)
+        assert answers == [alone] * 6
+        assert host.info.can_share is shares
+
+
+async def test_several_answers_that_lose_their_places_are_still_the_single_one(tiny, state_dir):
+    prompt = "and on " * 12
+    async with running(tiny, state_dir, context_length=256, cache_tokens=300) as host:
+        alone = await text(host, prompt, max_tokens=120, **GREEDY)
+        assert await ask_together(host, prompt, 5, max_tokens=120, **GREEDY) == [alone] * 5
+
+
 async def test_the_same_seed_writes_the_same_text(host):
     one = await text(host, temperature=2.0, seed=7, ignore_eos=True)
     assert await text(host, temperature=2.0, seed=7, ignore_eos=True) == one

@@ -71,6 +71,21 @@ def test_logprobs_are_those_of_the_text(client, stream):
     assert all(token.logprob == token.top_logprobs[0].logprob <= 0 for token in tokens)
 
 
+def test_several_greedy_answers_are_the_single_one(client):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 0, "max_tokens": 12}
+    single = client.chat.completions.create(**asked)
+    several = client.chat.completions.create(**asked, n=4)
+    assert [choice.message.content for choice in several.choices] == [text_of(single)] * 4
+    assert several.usage.prompt_tokens == single.usage.prompt_tokens
+    assert several.usage.completion_tokens == 4 * single.usage.completion_tokens
+
+
+def test_several_warm_answers_differ(client):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 1.5, "max_tokens": 8}
+    several = client.chat.completions.create(**asked, n=4, seed=1)
+    assert len({choice.message.content for choice in several.choices}) == 4
+
+
 def test_a_stop_string_and_a_stop_token_end_it(client):
     asked = {"model": "smollm2", "prompt": "1 2 3 4 5", "temperature": 0, "max_tokens": 12}
     [full] = client.completions.create(**asked).choices

@@ -17,6 +17,7 @@ from .batch import Batch
 from .library import llama
 from .loading import (
     batch_tokens,
+    can_share,
     gpu,
     load_model,
     make_context,
@@ -57,6 +58,7 @@ class LlamaBackend:
             prefill_chunk_tokens=prefill_chunk_tokens(config),
             memory_bytes=memory_bytes(config, self._model, cells),
             has_chat_template=bool(source),
+            can_share=can_share(self._model),
             device=(gpu() or "") if uses_gpu(config) else "cpu",
             build=f"llama-cpp-python {llama.__version__}",
             load_seconds=time.monotonic() - started,
@@ -109,6 +111,9 @@ class LlamaBackend:
         """llama.cpp's own, of all tokens."""
         logits = llama.llama_get_logits_ith(self._context, index)
         return np.ctypeslib.as_array(logits, (self._vocabulary.size,))
+
+    def copy(self, source: int, slot: int, num_tokens: int) -> None:
+        llama.llama_memory_seq_cp(self._memory, source, slot, 0, num_tokens)
 
     def forget(self, slot: int) -> None:
         llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
