@@ -8,6 +8,7 @@ from .asker import Asker
 from .background import in_background, keep_lease, shutdown
 from .generating import allowed_model, generate
 from .reply import Reply
+from .several import generate_several
 from .tokens import TokensLeft, tightest, token_quotas
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "TokensLeft",
     "allowed_model",
     "generate",
+    "generate_several",
     "in_background",
     "keep_lease",
     "shutdown",

@@ -1,6 +1,8 @@
 """`runtime.generate` within policies, quotas and a site's own rules."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,6 +22,15 @@ from .background import keep_lease
 from .reply import Reply
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """One of several requests with one prompt: none is computed before all are admitted."""
+
+    group: int
+    gate: asyncio.Barrier
+    is_billed: bool  # for the prompt
+
+
 async def generate(
     asker: Asker,
     name: str,
@@ -28,7 +39,7 @@ async def generate(
     on_end: Callable[[Outcome], None] | None = None,
     with_progress: bool = False,
     if_too_long: ContextPolicy = ContextPolicy.ERROR,
-    leader: int | None = None,
+    among: Together | None = None,
     **prompt: Any,
 ) -> Reply:
     """Queue a request on the asker's account; the fields of `prompt` are the engine's Request's.
@@ -36,8 +47,7 @@ async def generate(
     With `with_progress` the reply also has pieces that say how far it is while it waits
     for a place, and while its prompt is computed. While the model is being loaded, this
     call waits: `runtime.load_progress` tells how far that is. `if_too_long` is that of
-    `runtime.generate`. The `leader` is the id of a reply to the same prompt, which pays
-    for it: this one is charged for its answer only.
+    `runtime.generate`. `among` is for `generate_several`.
 
     Raises:
         EngineError: every refusal of the engine, before anything is computed.
@@ -59,16 +69,27 @@ async def generate(
         if on_end:
             on_end(outcome)
 
+    async def admit(prompt_tokens: int, max_tokens: int) -> int:
+        granted = await account.admit(prompt_tokens, max_tokens)
+        try:
+            assert among is not None
+            await among.gate.wait()
+        except BaseException:
+            account.give_back()
+            raise
+        return granted
+
     generation = await runtime.generate(
         model,
         within(params, asker.caller),
         on_end=end,
-        admit=account.admit,
+        admit=account.admit if among is None else admit,
+        group=among.group if among else None,
+        is_billed=among.is_billed if among else True,
         request_id=asker.request_id,
         priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
         with_progress=with_progress,
         if_too_long=if_too_long,
-        leader=leader,
         **prompt,
     )
     account.num_tokens = generation.stream.counter()

@@ -34,7 +34,6 @@ class Reply:
         self.model: LanguageModel = generation.model
         self.fingerprint = generation.fingerprint
         stream = generation.stream
-        self.id = stream.id  # for those that have the same prompt
         self.prompt_tokens = stream.prompt_tokens
         self.context_length = stream.context_length  # tokens that prompt and answer may have
         self.dropped = stream.dropped  # indices of messages that the model does not see

@@ -27,12 +27,8 @@ async def submitted(
     choices: list[Reply] = []
     try:
         for prompt in prompts:
-            leader: int | None = None
-            for index in range(num_each):
-                own = seeded(params, index)
-                fields = {**prompt, **more, "leader": leader}
-                choices.append(await admission.generate(asker, model, own, **fields))
-                leader = leader or choices[-1].id
+            several = [seeded(params, index) for index in range(num_each)]
+            choices += await admission.generate_several(asker, model, several, **prompt, **more)
     except BaseException:
         _cancel(choices)
         raise

@@ -29,7 +29,6 @@ MAX_BIASES = 1024
 # Fields that would change the answer, and the values at which they do not.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "audio": (),
-    "continue_final_message": (False,),
     "dry_multiplier": (0,),
     "function_call": ("none", "auto"),
     "functions": ([],),
@@ -151,13 +150,36 @@ class ChatCompletionRequest(GenerationRequest):
     chat_template_kwargs: dict[str, Any] = {}
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    continue_final_message: bool = False
+    add_generation_prompt: bool | None = None
 
     def prompt(self) -> dict[str, Any]:
         """The prompt's fields of the engine's request."""
         check_sendable(self.chat_template_kwargs, "chat_template_kwargs")
         messages = [m.plain(f"messages[{index}]") for index, m in enumerate(self.messages)]
         check_prompt_length(sum(len(message["content"] or "") for message in messages), "messages")
-        return {"messages": messages, "template_options": self.chat_template_kwargs}
+        fields = {"messages": messages, "template_options": self.chat_template_kwargs}
+        self._check_final(messages)
+        return (
+            {**fields, "prefix": messages.pop()["content"]}
+            if self.continue_final_message
+            else fields
+        )
+
+    def _check_final(self, messages: list[dict[str, Any]]) -> None:
+        """
+        Raises:
+            ApiError: the final message is no beginning of an answer, or not to be one.
+        """
+        param = "add_generation_prompt"
+        if self.add_generation_prompt is self.continue_final_message:
+            why = "it has to be the opposite of continue_final_message"
+            raise ApiError(f"{param}: {self.add_generation_prompt}: {why}", param=param)
+        *before, last = messages
+        is_beginning = before and last["role"] == "assistant" and last["content"]
+        if self.continue_final_message and not is_beginning:
+            why = "its last message has to be the beginning of an answer, from the assistant"
+            raise ApiError(f"messages: {why}", param="messages")
 
     def num_logprobs(self) -> int | None:
         """
@@ -172,11 +194,13 @@ class ChatCompletionRequest(GenerationRequest):
 
 
 class CompletionRequest(GenerationRequest):
-    unsupported = {**UNSUPPORTED, "echo": (False,), "suffix": ("",), "top_logprobs": ()}
+    unsupported = {**UNSUPPORTED, "continue_final_message": (False,), "top_logprobs": ()}
 
     prompt: str | Strings | Tokens | TokenLists
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     best_of: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
+    echo: bool = False
+    suffix: str = ""
 
     def num_logprobs(self) -> int | None:
         """Those that choose the best are needed, too."""
@@ -211,8 +235,23 @@ class CompletionRequest(GenerationRequest):
             why = f"for {len(prompt)} prompts that is more than {MAX_CHOICES} choices"
             raise ApiError(f"{param}: {getattr(self, param)}: {why}", param=param)
         for one in prompt:
-            check_prompt_length(len(one), "prompt")
-        return [{"text" if isinstance(one, str) else "tokens": one} for one in prompt]
+            check_prompt_length(len(one) + len(self.suffix), "prompt")
+        return [self._fields(one) for one in prompt]
+
+    def _fields(self, prompt: str | list[int]) -> dict[str, Any]:
+        """
+        Raises:
+            UnsupportedParameter: there are no logprobs of what was not written.
+        """
+        if self.echo and self.logprobs is not None:
+            why = "logprobs: those of an echoed prompt are not supported here."
+            raise UnsupportedParameter(why, param="logprobs")
+        fields: dict[str, Any] = {"text" if isinstance(prompt, str) else "tokens": prompt}
+        if self.echo:
+            fields["echo"] = True
+        if self.suffix:
+            fields["suffix"] = self.suffix
+        return fields
 
 
 def _by_token(logit_bias: dict[str, float]) -> dict[int, float]:

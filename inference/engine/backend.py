@@ -19,6 +19,10 @@ class Backend(Protocol):
     info: EngineInfo
     max_token_length: int  # characters of the longest token's text
 
+    @property
+    def infill(self) -> tuple[int, int, int] | None:
+        """Tokens that stand before a text, its suffix and what fills in between, if it has them."""
+
     def tokenize(self, text: str) -> list[int]:
         """Tokens of a prompt, with the model's own opening token."""
 

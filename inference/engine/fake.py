@@ -45,6 +45,10 @@ class FakeBackend:
         self.forgotten: list[int] = []
         self.copied: list[tuple[int, int, int]] = []
 
+    @property
+    def infill(self) -> tuple[int, int, int]:
+        return self._token("<before>"), self._token("<after>"), self._token("<between>")
+
     def tokenize(self, text: str) -> list[int]:
         return [self._token(word) for word in text.split()]
 

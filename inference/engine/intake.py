@@ -145,9 +145,9 @@ class Intake:
             request=request,
             prompt_tokens=prompt.tokens,
             max_tokens=min(params.max_tokens or room, room),
-            text=TextStream(params.stop),
+            text=TextStream(params.stop, opening=prompt.echo),
             submitted_at=self._clock(),
-            logprobs=None if params.num_logprobs is None else LogprobStream(),
+            logprobs=None if params.num_logprobs is None else LogprobStream(len(prompt.echo)),
         )
         return sequence, prompt.dropped
 

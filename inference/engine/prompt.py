@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .backend import Backend
-from .errors import InvalidParameter, PromptTooLong
+from .errors import InvalidParameter, PromptTooLong, Unsupported
 from .request import Request
 from .turns import reserve, to_drop
 from .wire import Count
@@ -12,10 +12,14 @@ from .wire import Count
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Tokens, and the indices of the messages that had no room among them."""
+    """Tokens, and the indices of the messages that had no room among them.
+
+    `echo` is the text again, for whoever wants to have it before the answer.
+    """
 
     tokens: list[int]
     dropped: list[int]
+    echo: str = ""
 
 
 class PromptMaker:
@@ -31,8 +35,8 @@ class PromptMaker:
         Raises:
             EngineError: it leaves no room for an answer, or cannot be a prompt.
         """
-        leader, made = self._latest
-        if leader is not None and leader == request.leader:
+        group, made = self._latest
+        if group is not None and group == request.group:
             return made
         prompt = self._prompt(request)
         if all(map(self._backend.is_special, prompt.tokens)):
@@ -40,7 +44,7 @@ class PromptMaker:
             raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
         if len(prompt.tokens) >= self._context_length:
             raise self._too_long(len(prompt.tokens), request)
-        self._latest = request.leader or request.id, prompt
+        self._latest = request.group, prompt
         return prompt
 
     def count(self, asked: Count) -> list[int]:
@@ -60,13 +64,33 @@ class PromptMaker:
     def _prompt(self, request: Request) -> Prompt:
         if request.messages is not None:
             return self._trimmed(request, request.messages)
+        text = request.text or ""
+        if request.suffix:
+            return Prompt(self._infill(text, request), [], text if request.echo else "")
         if request.tokens is None:
-            tokens = self._tokenized(request.text or "")
-            return Prompt(self._complete(tokens, request), [])
+            tokens = self._complete(self._tokenized(text), request)
+            return Prompt(tokens, [], text if request.echo else "")
         for token in request.tokens:
             if not self._backend.has_token(token):
                 raise InvalidParameter("prompt", token, "is not a token of this model")
-        return Prompt(request.tokens, [])
+        return Prompt(request.tokens, [], self._text(request.tokens) if request.echo else "")
+
+    def _text(self, tokens: list[int]) -> str:
+        return b"".join(map(self._backend.piece, tokens)).decode(errors="replace")
+
+    def _infill(self, text: str, request: Request) -> list[int]:
+        """In the order that llama-server and the models that know these tokens have."""
+        marks = self._backend.infill
+        if marks is None:
+            raise Unsupported("suffix", "needs a model that has tokens for it; this one has none")
+        if request.tokens is not None:
+            raise InvalidParameter("suffix", request.suffix, "needs a prompt of text")
+        head = self._complete(self._tokenized(text), request)
+        tail = self._complete(self._tokenized(request.suffix), request)
+        opening = len(self._backend.tokenize(""))
+        before, after, between = marks
+        start, rest = head[:opening], head[opening:]
+        return [*start, before, *rest, after, *tail[opening:], between]
 
     def _trimmed(self, request: Request, messages: list[dict[str, Any]]) -> Prompt:
         """The prompt without the messages that the request's policy gives up."""

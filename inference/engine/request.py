@@ -33,11 +33,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         id: unique among the requests of one engine process.
         request_id: names the request in every log line, from the edge on.
         template_options: passed to the chat template beside the messages.
+        suffix: of a text, what follows the answer.
+        echo: the answer opens with the prompt, if that is text or tokens.
         prefix: what the answer to messages begins with; the model writes on from there.
         context_policy: what becomes of messages that do not fit.
         priority: who waits enters by it, 0 first.
-        leader: the request that has the same prompt and pays for it; what is computed of
-            the prompt for one of them serves all, where the model allows that.
+        group: the same for those that have the same prompt; what is computed of it for
+            one of them serves all, where the model allows that.
+        is_billed: its prompt is paid for; one of a group pays for all.
         is_held: accepted, but computed only once a Go has come.
         with_progress: whoever asks wants to be told how far it is while there is no text.
     """
@@ -48,11 +51,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tokens: list[int] | None = None
     messages: list[dict[str, Any]] | None = None
     template_options: dict[str, Any] = {}
+    suffix: str = ""
+    echo: bool = False
     prefix: str = ""
     params: SamplingParams = SamplingParams()
     context_policy: ContextPolicy = ContextPolicy.ERROR
     priority: int = 1
-    leader: int | None = None
+    group: int | None = None
+    is_billed: bool = True
     is_held: bool = False
     with_progress: bool = False
 
@@ -97,11 +103,6 @@ class Sequence:
         return self.request.id
 
     @property
-    def group(self) -> int:
-        """The same for those that have one prompt."""
-        return self.request.leader or self.request.id
-
-    @property
     def num_shareable(self) -> int:
         """Tokens of its prompt that others need not compute; the last one brings the logits."""
         return len(self.prompt_tokens) - 1
@@ -140,7 +141,7 @@ class Sequence:
     @property
     def num_billed(self) -> int:
         """Tokens of its prompt, unless another request pays for them."""
-        return len(self.prompt_tokens) if self.request.leader is None else 0
+        return len(self.prompt_tokens) if self.request.is_billed else 0
 
     def usage(self) -> Usage:
         return Usage(self.num_billed, len(self.output_tokens))

@@ -92,7 +92,7 @@ class Scheduler:
 
     def _source(self, sequence: Sequence) -> Sequence | None:
         """One that runs with the same prompt."""
-        if not self.can_share or not sequence.num_shareable:
+        if not self.can_share or sequence.request.group is None or not sequence.num_shareable:
             return None
         return next((s for s in self.running if _has_same_prompt(s, sequence)), None)
 
@@ -165,7 +165,8 @@ class Scheduler:
 
 
 def _has_same_prompt(one: Sequence, other: Sequence) -> bool:
-    return one.group == other.group and one.prompt_tokens == other.prompt_tokens
+    is_group = one.request.group == other.request.group
+    return is_group and one.prompt_tokens == other.prompt_tokens
 
 
 def _waits_for(waiting: Sequence, new: Sequence) -> bool:

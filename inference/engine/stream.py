@@ -149,7 +149,6 @@ class TokenStream:
         context_length: int,
         cancel: Callable[[], None],
     ) -> None:
-        self.id = accepted.id
         self.prompt_tokens = accepted.prompt_tokens
         self.dropped = accepted.dropped  # indices of messages that are not in the prompt
         self.context_length = context_length  # tokens that prompt and answer may have

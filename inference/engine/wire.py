@@ -97,7 +97,7 @@ class Failure(Message, frozen=True):
 class Accepted(Message, frozen=True):
     """The request waits or runs: from here on it ends with a Finish or a Failure.
 
-    The tokens of the prompt are those that are to be paid: none for a leader's followers.
+    The tokens of the prompt are those that are to be paid: none where another of its group pays.
     `max_tokens` of an answer are asked for, or fit into the context. The messages whose
     indices are `dropped` are not in the prompt.
     """

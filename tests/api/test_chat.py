@@ -155,6 +155,47 @@ async def test_every_sampling_field_is_accepted(api):
     assert "x-ignored-params" not in response
 
 
+ASKED = {"role": "user", "content": "a b"}
+BEGUN = {"role": "assistant", "content": "c d"}
+
+
+async def continued(api, *messages, **fields):
+    asked = {"model": "fake", "messages": messages, "continue_final_message": True, **fields}
+    return await api.post("/v1/chat/completions", asked)
+
+
+@pytest.mark.parametrize("fields", [{}, {"add_generation_prompt": False}])
+async def test_the_beginning_of_an_answer_is_continued(api, fields):
+    answer = (await continued(api, ASKED, BEGUN, **fields)).json()
+    assert answer["usage"]["prompt_tokens"] == 3  # the fake puts no space between
+    assert answer["choices"][0]["message"]["content"] == "a bc d "
+
+
+@pytest.mark.parametrize(
+    ("messages", "fields", "param"),
+    [
+        ([ASKED], {}, "messages"),
+        ([BEGUN], {}, "messages"),
+        ([ASKED, {"role": "assistant", "content": ""}], {}, "messages"),
+        ([ASKED, BEGUN], {"add_generation_prompt": True}, "add_generation_prompt"),
+        (
+            [ASKED, BEGUN],
+            {"continue_final_message": False, "add_generation_prompt": False},
+            "add_generation_prompt",
+        ),
+    ],
+)
+async def test_what_is_no_beginning_of_an_answer_is_refused(api, messages, fields, param):
+    error = (await continued(api, *messages, **fields)).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_request_error", param)
+
+
+async def test_a_beginning_counts_as_a_part_of_the_prompt(api, configure):
+    configure(limits={"max_prompt_length": 5})
+    error = (await continued(api, ASKED, BEGUN)).json()["error"]
+    assert error["code"] == "limit_exceeded"
+
+
 async def test_harmless_fields_are_ignored_and_named(api):
     response = await api.chat(
         user="alice", metadata={"a": "b"}, store=True, service_tier="auto", made_up=1

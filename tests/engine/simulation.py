@@ -15,11 +15,11 @@ def make_sequence(
     max_tokens: int,
     submitted_at: float = 0,
     priority: int = 1,
-    leader: int | None = None,
+    group: int | None = None,
 ) -> Sequence:
     params = SamplingParams(max_tokens=max_tokens)
     return Sequence(
-        request=Request(id=id, tokens=prompt, params=params, priority=priority, leader=leader),
+        request=Request(id=id, tokens=prompt, params=params, priority=priority, group=group),
         prompt_tokens=prompt,
         max_tokens=max_tokens,
         text=TextStream(),
@@ -73,10 +73,10 @@ class Simulation:
         return len({id(cell) for cells in self.cells.values() for cell in cells})
 
     def arrive(
-        self, prompt: list[int], max_tokens: int, priority: int = 1, leader: int | None = None
+        self, prompt: list[int], max_tokens: int, priority: int = 1, group: int | None = None
     ) -> Sequence:
         self._count += 1
-        sequence = make_sequence(self._count, prompt, max_tokens, priority=priority, leader=leader)
+        sequence = make_sequence(self._count, prompt, max_tokens, priority=priority, group=group)
         self.scheduler.add(sequence)
         return sequence
 

@@ -62,12 +62,19 @@ class Bench:
         self._next_id = 0
 
     def submit(
-        self, text=None, tokens=None, messages=None, with_progress=False, leader=None, **params
+        self,
+        text=None,
+        tokens=None,
+        messages=None,
+        with_progress=False,
+        group=None,
+        is_billed=True,
+        **params,
     ):
         self._next_id += 1
         params = SamplingParams(**params)
         fields = {"text": text, "tokens": tokens, "messages": messages, "params": params}
-        fields |= {"with_progress": with_progress, "leader": leader}
+        fields |= {"with_progress": with_progress, "group": group, "is_billed": is_billed}
         self.engine.submit(Request(id=self._next_id, **fields))
         return self._next_id
 
@@ -182,8 +189,7 @@ def test_eight_sequences_make_progress_together():
 
 def test_several_answers_begin_with_the_cells_of_one_prompt():
     bench = Bench()
-    first = bench.submit("a b c d")
-    others = [bench.submit("a b c d", leader=first) for _ in range(2)]
+    first, *others = [bench.submit("a b c d", group=7) for _ in range(3)]
 
     bench.finish()
 
@@ -197,8 +203,7 @@ def test_several_answers_begin_with_the_cells_of_one_prompt():
 
 def test_the_prompt_of_several_answers_is_billed_once():
     bench = Bench()
-    first = bench.submit("a b")
-    other = bench.submit("a b", leader=first)
+    first, other = (bench.submit("a b", group=7, is_billed=pays) for pays in (True, False))
 
     bench.finish()
 
@@ -209,8 +214,7 @@ def test_the_prompt_of_several_answers_is_billed_once():
 
 def test_of_several_answers_one_can_be_cancelled():
     bench = Bench()
-    first = bench.submit("a b c d")
-    other, third = (bench.submit("a b c d", leader=first) for _ in range(2))
+    first, other, third = (bench.submit("a b c d", group=7) for _ in range(3))
     bench.step(2)
 
     bench.engine.cancel(first)

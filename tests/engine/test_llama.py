@@ -17,6 +17,7 @@ from inference.engine import (
     OutOfMemory,
     PromptTooLong,
     SamplingParams,
+    Unsupported,
 )
 from inference.engine.host import EngineHost
 from tests.tiny_gguf import END_OF_TEXT, IM_END, make_tiny_gguf, vocabulary
@@ -92,13 +93,10 @@ async def test_a_slot_forgets_who_had_it_before(architecture, tmp_path, state_di
 
 
 async def ask_together(host, prompt, number, **params):
-    """Answers to one prompt, which the first of them pays for."""
-    params = SamplingParams(**params)
-    first = await host.submit(text=prompt, params=params)
-    more = [
-        await host.submit(text=prompt, params=params, leader=first.id) for _ in range(number - 1)
-    ]
-    return await asyncio.gather(*map(read, [first, *more]))
+    """Answers to one prompt."""
+    fields = {"text": prompt, "params": SamplingParams(**params), "group": 7}
+    streams = await asyncio.gather(*(host.submit(**fields) for _ in range(number)))
+    return await asyncio.gather(*map(read, streams))
 
 
 async def read(stream):
@@ -296,6 +294,31 @@ async def test_the_default_model_knows_its_sums(smollm2, state_dir):
     assert "4" in answer
     assert stream.finish.reason is FinishReason.STOP
     assert stream.finish.timings.decode > 0
+
+
+# Filling in
+
+
+async def test_a_suffix_and_its_marks_become_a_part_of_the_prompt(tmp_path, state_dir):
+    marks = (len(vocabulary()) - 3, len(vocabulary()) - 2, len(vocabulary()) - 1)
+    path = make_tiny_gguf(tmp_path / "m.gguf", infill=marks)
+    async with running(path, state_dir) as host:
+        head, tail = await host.count(texts=["a tale", "of eight"])
+        params = SamplingParams(max_tokens=8, **GREEDY)
+        stream = await host.submit(text="a tale", suffix="of eight", params=params)
+        assert stream.prompt_tokens == head + tail + 3
+        assert await read(stream) != await text(host, "a taleof eight", max_tokens=8, **GREEDY)
+
+
+async def test_without_tokens_for_it_a_suffix_is_refused(host):
+    with pytest.raises(Unsupported, match="has none") as refusal:
+        await host.submit(text="a tale", suffix="of eight")
+    assert refusal.value.param == "suffix"
+
+
+async def test_an_echo_is_the_prompt_as_it_was(host):
+    stream = await host.submit(text="a tale", echo=True, params=SamplingParams(**GREEDY))
+    assert (await read(stream)).startswith("a tale")
 
 
 # Conversations

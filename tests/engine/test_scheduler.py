@@ -18,7 +18,8 @@ def shares(works):
 
 def num_spared(running):
     """Cells that the first of each group holds for the others, too."""
-    sizes = Counter((s.group, s.num_shareable) for s in running)
+    together = (s for s in running if s.request.group is not None)
+    sizes = Counter((s.request.group, s.num_shareable) for s in together)
     return sum((size - 1) * tokens for (_, tokens), size in sizes.items())
 
 
@@ -50,10 +51,9 @@ class Scheduling(RuleBasedStateMachine):
 
     @rule(prompt=prompts, answers=st.lists(st.integers(1, CONTEXT - 24), min_size=2, max_size=4))
     def arrive_together(self, prompt, answers):
-        leader = None
+        group = len(self.arrived)
         for max_tokens in answers:
-            self.arrived.append(self.simulation.arrive(prompt, max_tokens, leader=leader))
-            leader = leader or self.arrived[-1].id
+            self.arrived.append(self.simulation.arrive(prompt, max_tokens, group=group))
 
     @precondition(lambda self: not self.scheduler.is_idle)
     @rule(index=st.integers(0, 100))
@@ -367,8 +367,7 @@ def test_sequences_may_be_removed_while_one_iterates():
 
 
 def together(simulation, prompt, *answers):
-    first = simulation.arrive(prompt, answers[0])
-    return [first, *(simulation.arrive(prompt, n, leader=first.id) for n in answers[1:])]
+    return [simulation.arrive(prompt, max_tokens, group=1) for max_tokens in answers]
 
 
 def test_a_prompt_is_computed_once_for_all_its_answers():
@@ -426,10 +425,10 @@ def test_whoever_is_left_keeps_the_shared_cells_for_the_next():
     assert simulation.scheduler.cache.num_used == 11 + 2 + 1
 
 
-def test_another_prompt_under_the_same_leader_is_computed_by_itself():
+def test_another_prompt_in_the_same_group_is_computed_by_itself():
     simulation = Simulation(num_cells=100, batch_tokens=100)
-    first = simulation.arrive([1, 2, 3], 4)
-    other = simulation.arrive([1, 2, 4], 4, leader=first.id)
+    simulation.arrive([1, 2, 3], 4, group=1)
+    other = simulation.arrive([1, 2, 4], 4, group=1)
 
     simulation.run()
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import openai
 import pytest
 
 pytestmark = pytest.mark.model
@@ -84,6 +85,27 @@ def test_several_warm_answers_differ(client):
     asked = {"model": "smollm2", "messages": QUESTION, "temperature": 1.5, "max_tokens": 8}
     several = client.chat.completions.create(**asked, n=4, seed=1)
     assert len({choice.message.content for choice in several.choices}) == 4
+
+
+def test_an_answer_goes_on_from_its_beginning(client):
+    begun = [*QUESTION, {"role": "assistant", "content": "The sky is blue because"}]
+    asked = {"model": "smollm2", "messages": begun, "temperature": 0, "max_tokens": 6}
+    goes_on = {"continue_final_message": True, "add_generation_prompt": False}
+    continued = text_of(client.chat.completions.create(**asked, extra_body=goes_on))
+    assert continued.startswith(" ")
+    assert "The sky is blue" not in continued
+
+
+def test_a_completion_echoes_its_prompt(client):
+    asked = {"model": "smollm2", "prompt": "1 2 3 4 5", "temperature": 0, "max_tokens": 4}
+    plain = client.completions.create(**asked).choices[0].text
+    assert client.completions.create(**asked, echo=True).choices[0].text == f"1 2 3 4 5{plain}"
+
+
+def test_a_suffix_says_that_the_model_cannot(client):
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(model="smollm2", prompt="def f(", suffix="return x")
+    assert (caught.value.code, caught.value.param) == ("unsupported_parameter", "suffix")
 
 
 def test_a_stop_string_and_a_stop_token_end_it(client):

@@ -45,7 +45,7 @@ class LlamaBackend:
         self._vocabulary = vocabulary = Vocabulary(self._model)
         self.is_end, self.piece = vocabulary.is_end, vocabulary.piece
         self.tokenize, self.is_special = vocabulary.tokenize, vocabulary.is_special
-        self.name = vocabulary.name
+        self.name, self.infill = vocabulary.name, vocabulary.infill
         self.max_token_length = vocabulary.max_token_length
         source = llama.llama_model_chat_template(self._model, None)
         self._template = self._make_template(source.decode() if source else CHATML)
