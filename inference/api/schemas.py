@@ -29,18 +29,15 @@ MAX_BIASES = 1024
 # Fields that would change the answer, and the values at which they do not.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "audio": (),
-    "dry_multiplier": (0,),
     "function_call": ("none", "auto"),
     "functions": ([],),
     "grammar": ("",),
     "json_schema": (),
-    "mirostat": (0,),
     "modalities": (["text"],),
     "response_format": ({"type": "text"},),
     "tool_choice": ("none", "auto"),
     "tools": ([],),
     "web_search_options": (),
-    "xtc_probability": (0,),
 }
 COMPLETIONS_ONLY: dict[str, tuple[Any, ...]] = {
     "best_of": (1,),
@@ -86,6 +83,16 @@ class GenerationRequest(BaseModel):
     repeat_last_n: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: int | None = None
+    dry_penalty_last_n: int | None = None
+    dry_sequence_breakers: Strings | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
+    mirostat: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
     logit_bias: Annotated[dict[str, float], BeforeValidator(_few)] | None = None
     seed: int | None = None
     stop: str | Strings | None = None
@@ -118,10 +125,9 @@ class GenerationRequest(BaseModel):
         }
         if isinstance(self.stop, str):
             fields["stop"] = [self.stop]
-        if "stop" in fields:
-            fields["stop"] = tuple(fields["stop"])
-        if "stop_token_ids" in fields:
-            fields["stop_token_ids"] = tuple(fields["stop_token_ids"])
+        for name in ("stop", "stop_token_ids", "dry_sequence_breakers"):
+            if name in fields:
+                fields[name] = tuple(fields[name])
         if self.logit_bias is not None:
             fields["logit_bias"] = _by_token(self.logit_bias)
         fields["max_tokens"] = self.limit_tokens()

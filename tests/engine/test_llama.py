@@ -142,13 +142,33 @@ async def test_the_same_seed_writes_the_same_text(host):
         {"presence_penalty": 2.0, "repeat_last_n": -1},
         {"frequency_penalty": 2.0, "repeat_last_n": -1},
         {"logit_bias": {100: 10.0}},
+        {"dry_multiplier": 100.0, "dry_allowed_length": 0, "dry_sequence_breakers": ()},
+        {"xtc_probability": 1.0, "xtc_threshold": 0.0},
+        {"mirostat": 1, "mirostat_tau": 1.0},
+        {"mirostat": 2, "mirostat_tau": 1.0},
     ],
-    ids=lambda params: next(iter(params)),
+    ids=str,
 )
 async def test_each_sampling_parameter_reaches_the_sampler(host, params):
     neutral = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "temperature": 2.0, "seed": 1}
     plain = await text(host, ignore_eos=True, max_tokens=60, **neutral)
     assert await text(host, ignore_eos=True, max_tokens=60, **{**neutral, **params}) != plain
+
+
+async def test_no_run_of_the_prompt_is_repeated_where_that_costs(host):
+    """The prompt ends in a run that it has had before, with one token after it."""
+    *_, after = told = list(range(40, 60))
+    prompt = [*told, *told[:-1]]
+    likely = {"logit_bias": {after: 30.0}, "temperature": 0.0, "max_tokens": 1, "num_logprobs": 0}
+
+    async def first_token(**dry):
+        params = SamplingParams(**likely, **dry)
+        stream = await host.submit(tokens=prompt, params=params)
+        return [token.text async for piece in stream for token in piece.logprobs or ()]
+
+    plain = await first_token()
+    assert await first_token(dry_multiplier=1.0) != plain
+    assert await first_token(dry_multiplier=1.0, dry_penalty_last_n=0) == plain
 
 
 async def test_a_strong_bias_decides_every_token(host):

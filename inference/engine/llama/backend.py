@@ -26,7 +26,7 @@ from .loading import (
     uses_gpu,
 )
 from .ranking import ranked
-from .sampler import make_sampler, penalty_window
+from .sampler import make_sampler, window
 from .vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -84,8 +84,8 @@ class LlamaBackend:
         if sequence.sampler is not None:
             return  # it has been here before: its penalties and its dice go on
         params, context_length = sequence.request.params, self.info.context_length
-        sequence.sampler = make_sampler(params, self._vocabulary.size, context_length)
-        last = penalty_window(params, context_length)
+        sequence.sampler = make_sampler(params, self._vocabulary.handle, context_length)
+        last = window(params, context_length)
         for token in sequence.prompt_tokens[-last:] if last else []:
             llama.llama_sampler_accept(sequence.sampler, token)
 

@@ -12,7 +12,7 @@ class Vocabulary:
     """A model's llama_vocab; may be used from any thread."""
 
     def __init__(self, model: Any) -> None:
-        self._vocab = llama.llama_model_get_vocab(model)
+        self._vocab = self.handle = llama.llama_model_get_vocab(model)
         self.size: int = llama.llama_vocab_n_tokens(self._vocab)
         self.bos = self._text(llama.llama_vocab_bos(self._vocab))
         self.eos = self._text(llama.llama_vocab_eos(self._vocab))
