@@ -23,7 +23,7 @@ endif
 
 PIN := $(shell sed -n 's/^\(llama-cpp-python==[0-9.]*\).*/\1/p' requirements.lock)
 
-.PHONY: serve test check format lock clean bench-quotas bench-sockets
+.PHONY: serve test check format messages lock clean bench-quotas bench-sockets screenshots
 
 serve: $(VENV)/runtime
 	@exec $(BIN)/python manage.py serve
@@ -43,11 +43,19 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# After a text of a page has changed: `locale/` follows, and says what has to be translated.
+messages: $(VENV)/dev
+	$(BIN)/python scripts/messages.py
+
 bench-quotas: $(VENV)/runtime
 	$(BIN)/python bench/quotas.py
 
 bench-sockets: $(VENV)/dev
 	$(BIN)/python bench/sockets.py
+
+# Of the chat's pages, for the README.
+screenshots: $(VENV)/dev
+	$(BIN)/python scripts/screenshots.py
 
 # Written anew after a change of pyproject.toml; no index address gets into them.
 lock: $(VENV)/bin/python

@@ -6,6 +6,9 @@ from datetime import date
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
+from django.utils.formats import date_format, number_format
+from django.utils.translation import pgettext
+
 WIDTH, HEIGHT = 840, 210
 LEFT, RIGHT, TOP, BOTTOM = 48, WIDTH - 20, 10, HEIGHT - 24  # of the bars; texts stand around them
 GAP = 0.25  # of a day's width
@@ -155,8 +158,9 @@ class Chart:
     def dates(self) -> list[Mark]:
         """Under some columns, today's among them."""
         every = -(-len(self.days) // MAX_DATES)
+        style = pgettext("a day below a chart, as Django's filter `date` writes it", "M j")
         return [
-            Mark(column.middle, f"{column.day.date:%b} {column.day.date.day}")
+            Mark(column.middle, date_format(column.day.date, style))
             for column in self.columns[::-1][::every][::-1]
         ]
 
@@ -180,4 +184,5 @@ def humanised(number: int) -> str:
         if round(size, 1) < 1000:
             break
         size, unit = size / 1000, larger
-    return f"{size:.1f}".removesuffix(".0") + unit
+    decimals = 0 if f"{size:.1f}".endswith(".0") else 1
+    return number_format(f"{size:.1f}", decimals) + unit

@@ -2,25 +2,29 @@
 
 from collections.abc import Iterator
 
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from .models import SchedulerClass
 from .policy import EffectivePolicy, Limit
 
 LISTS = {
-    "allowed_models": "models",
-    "allowed_endpoints": "endpoints",
-    "allowed_addresses": "addresses",
+    "allowed_models": gettext_lazy("Only these models: %(names)s"),
+    "allowed_endpoints": gettext_lazy("Only these endpoints: %(names)s"),
+    "allowed_addresses": gettext_lazy("Only these addresses: %(names)s"),
 }
 NUMBERS = {
-    "requests_per_minute": "requests a minute",
-    "tokens_per_minute": "tokens a minute",
-    "tokens_per_day": "tokens a day (UTC)",
-    "tokens_per_month": "tokens a month (UTC)",
-    "max_running": "requests at once",
-    "max_prompt_tokens": "tokens in a prompt",
-    "max_prompt_characters": "characters in a prompt",
-    "max_output_tokens": "tokens in an answer",
-    "max_messages": "messages in a chat",
-    "max_body_kb": "KiB in a request",
+    "requests_per_minute": gettext_lazy("At most %(most)s requests a minute"),
+    "tokens_per_minute": gettext_lazy("At most %(most)s tokens a minute"),
+    "tokens_per_day": gettext_lazy("At most %(most)s tokens a day (UTC)"),
+    "tokens_per_month": gettext_lazy("At most %(most)s tokens a month (UTC)"),
+    "max_running": gettext_lazy("At most %(most)s requests at once"),
+    "max_prompt_tokens": gettext_lazy("At most %(most)s tokens in a prompt"),
+    "max_prompt_characters": gettext_lazy("At most %(most)s characters in a prompt"),
+    "max_output_tokens": gettext_lazy("At most %(most)s tokens in an answer"),
+    "max_messages": gettext_lazy("At most %(most)s messages in a chat"),
+    "max_body_kb": gettext_lazy("At most %(most)s KiB in a request"),
 }
 
 
@@ -32,31 +36,34 @@ def rules(policy: EffectivePolicy) -> list[str]:
 def _ends(policy: EffectivePolicy) -> Iterator[str]:
     ends = [level.expires_at for level in policy.levels if level.expires_at]
     if ends:
-        yield f"Until {min(ends):%Y-%m-%d %H:%M} UTC"
+        yield _("Until %(at)s UTC") % {"at": date_format(min(ends), "DATETIME_FORMAT")}
 
 
 def _lists(policy: EffectivePolicy) -> Iterator[str]:
-    for field, what in LISTS.items():
+    for field, sentence in LISTS.items():
         for level in policy.levels:
             allowed: list[str] | None = getattr(level, field)
             if allowed:
-                yield f"Only these {what}: {', '.join(allowed)}"
+                yield sentence % {"names": ", ".join(allowed)}
 
 
 def _numbers(policy: EffectivePolicy) -> Iterator[str]:
-    for field, what in NUMBERS.items():
+    for field, sentence in NUMBERS.items():
         limit = policy.smallest(field)
         if limit:
-            yield f"At most {limit.value:,} {what}{_shared(limit)}"
+            most = number_format(limit.value, force_grouping=True)
+            yield sentence % {"most": most} + _shared(limit)
 
 
 def _shared(limit: Limit) -> str:
     """A group's number is one for all its members."""
-    return f", shared by the {limit.level}" if limit.subject.startswith("group:") else ""
+    if not limit.subject.startswith("group:"):
+        return ""
+    return _(", shared by the group %(group)s") % {"group": limit.level.removeprefix("group ")}
 
 
 def _manners(policy: EffectivePolicy) -> Iterator[str]:
     if policy.scheduler_class == SchedulerClass.BACKGROUND:
-        yield "Served after everybody else under load"
+        yield _("Served after everybody else under load")
     if policy.logs_prompts:
-        yield "Prompts and answers are kept"
+        yield _("Prompts and answers are kept")

@@ -7,9 +7,12 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import retention
+        from inference import admission
 
+        from .abandoned import give_up_abandoned
         from .retention import forget_old
         from .search.install import reinstall
 
         retention.TIDIERS.append(forget_old)
+        admission.KEEPERS.append(give_up_abandoned)
         post_migrate.connect(reinstall, sender=self)

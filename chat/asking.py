@@ -1,13 +1,16 @@
 """Who asks over a socket, and for what the ledger remembers them."""
 
+from contextlib import suppress
 from uuid import uuid4
 
 from channels.db import database_sync_to_async
 from django.http import HttpRequest
+from redis.exceptions import RedisError
 
 from accounts import rates
 from accounts.addresses import client_address
 from accounts.callers import Caller
+from accounts.errors import LimitReached
 from accounts.sockets import caller_of_socket
 from inference.admission import Asker
 
@@ -33,7 +36,13 @@ async def count(caller: Caller, request: HttpRequest) -> None:
     await database_sync_to_async(_count)(caller, request)
 
 
-def _count(caller: Caller, request: HttpRequest) -> None:
+async def count_stranger(request: HttpRequest) -> None:
+    """One that is not let in counts for its address, as far as anybody counts."""
+    with suppress(LimitReached, RedisError):
+        await database_sync_to_async(_count)(None, request)
+
+
+def _count(caller: Caller | None, request: HttpRequest) -> None:
     for _ in rates.count(rates.limits_of(caller, request), request):
         pass
 

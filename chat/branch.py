@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from .errors import MessageNotFound
-from .models import Conversation, Message
+from .models import Attachment, Conversation, Message
 from .tree import Tree
 
 
@@ -37,6 +37,15 @@ def branch(conversation: Conversation, last: int | None = None) -> list[Shown]:
     path = tree.path(last or conversation.head_id)
     rows = Message.objects.prefetch_related("attachments").in_bulk(path)
     return [Shown(rows[key], [uids[one] for one in tree.siblings(key)]) for key in path]
+
+
+def num_attachments(uid: UUID) -> int:
+    """Files that the branch up to that message gives the model to read."""
+    message = Message.objects.select_related("conversation").filter(uid=uid).first()
+    if message is None:
+        return 0
+    path = _shape(message.conversation)[1].path(message.pk)
+    return Attachment.objects.filter(message__in=path).count()
 
 
 def messages_up_to(last: Message) -> list[Message]:

@@ -1,7 +1,6 @@
 """The chat socket: translates frames. What a turn is, and who writes it, is elsewhere."""
 
-import contextlib
-import logging
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -9,13 +8,16 @@ from uuid import UUID
 import msgspec
 from channels.db import database_sync_to_async
 from django.conf import settings
+from redis.exceptions import RedisError
 
 from accounts.callers import Caller
+from accounts.sizes import check_body
 from accounts.sockets import NotLetIn
 from inference.failures import failure
 from inference.recording import CHAT, Recorder
 
 from . import fragments, groups
+from .abandoned import give_up
 from .asking import asker_of, count, let_in
 from .errors import MessageNotFound
 from .following import Following
@@ -23,9 +25,10 @@ from .frames import Frame, Leave, Resume, Stop, decode
 from .guarded import GuardedConsumer
 from .models import Message
 from .starting import Asking, owned_conversation, owned_message, start
-from .writer import Writer, accepted_frame
+from .turns import Turn
+from .writer import begin, written_here
 
-logger = logging.getLogger(__name__)
+LARGEST_FRAME = 1_000_000  # bytes; Daphne sends none above a MiB
 
 
 class ChatConsumer(GuardedConsumer):
@@ -42,17 +45,21 @@ class ChatConsumer(GuardedConsumer):
         await self._following.renew()
 
     async def closed(self) -> None:
-        await self.channel_layer.group_discard(self._owners_group, self.channel_name)
-        await self._following.close()
+        try:
+            await self.channel_layer.group_discard(self._owners_group, self.channel_name)
+        finally:
+            await self._following.close()
 
     # From the client
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+    async def heard(self, text: str) -> None:
         ref = ""
         try:
-            frame = decode(text_data or "", self._max_bytes)
+            frame = decode(text)
             ref = frame.ref
-            await self._heed(frame)
+            caller = await let_in(self._request)
+            check_body(caller.policy, len(text.encode(errors="replace")))
+            await self._heed(frame, caller)
         except Exception as error:
             await self._refuse(error, ref)
 
@@ -65,8 +72,7 @@ class ChatConsumer(GuardedConsumer):
         told = {"code": said["code"], "text": said["message"], "param": said["param"]}
         await self._send({"type": "error", "ref": ref, **told})
 
-    async def _heed(self, frame: Frame) -> None:
-        caller = await let_in(self._request)
+    async def _heed(self, frame: Frame, caller: Caller) -> None:
         match frame:
             case Stop():
                 await self._stop(frame, caller)
@@ -80,17 +86,22 @@ class ChatConsumer(GuardedConsumer):
 
     async def _start(self, frame: Asking, caller: Caller, recorder: Recorder) -> None:
         await count(caller, self._request)
-        channel = await self.channel_layer.new_channel()
-        turn = await start(frame, caller, channel)
-        await self._following.follow(turn.conversation.uid)
-        group = groups.of_conversation(turn.conversation.uid)
-        await groups.tell(group, accepted_frame(turn), to=self.channel_name, ref=frame.ref)
-        Writer(turn, asker_of(caller, self._request), recorder.observe).start()
+
+        async def store(channel: str) -> Turn:
+            turn = await start(frame, caller, channel)
+            with suppress(RedisError):  # its answer is written all the same
+                await self._following.follow(turn.conversation.uid)
+            return turn
+
+        asker = asker_of(caller, self._request)
+        await begin(store, asker, recorder.observe, to=self.channel_name, ref=frame.ref)
 
     async def _stop(self, frame: Stop, caller: Caller) -> None:
         message = await database_sync_to_async(owned_message)(frame.message, caller)
         if message.is_running:
             await self.channel_layer.send(message.channel, {"type": "stop"})
+            if not settings.REDIS_URL and message.uid not in written_here():
+                await give_up(message)  # its process has died
 
     async def _resume(self, frame: Resume, caller: Caller) -> None:
         conversation = await database_sync_to_async(owned_conversation)(frame.conversation, caller)
@@ -123,13 +134,12 @@ class ChatConsumer(GuardedConsumer):
         make = {"accepted": fragments.turn_html, "done": fragments.message_html}.get(frame["type"])
         if make is None:
             return frame
-        with contextlib.suppress(Message.DoesNotExist):
+        with suppress(Message.DoesNotExist):
             return {**frame, "html": await make(UUID(frame["message"]), self._request)}
         return frame
 
     async def _send(self, frame: dict[str, Any]) -> None:
-        await self.send(msgspec.json.encode(frame).decode())
-
-    @property
-    def _max_bytes(self) -> int:
-        return int(settings.CONFIG.limits.max_body_mb * 2**20)
+        text = msgspec.json.encode(frame)
+        if len(text) > LARGEST_FRAME:  # the page asks for itself anew
+            text = msgspec.json.encode({k: v for k, v in frame.items() if k != "html"})
+        await self.send(text.decode())

@@ -1,8 +1,11 @@
 """What one socket has been told of one answer, and what it still has to be told."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 PARTS = {"delta": "text", "reasoning": "reasoning"}
+MOST_AT_ONCE = 100_000  # characters of one frame: servers refuse to send very large ones
 
 Frame = dict[str, Any]
 
@@ -18,6 +21,7 @@ class Follower:
     ) -> None:
         self.ids = ids
         self.is_behind = is_behind
+        self.heard_at = time.monotonic()
         self._seqs = {"reasoning": reasoning_seq, "delta": seq}
 
     @property
@@ -32,7 +36,16 @@ class Follower:
         if self.is_behind or start > seq:
             self.is_behind = True
             return []
-        return self._told(type, text[seq - start :])
+        return [*self._told(type, text[seq - start :])]
+
+    def cut(self, reasoning_seq: int, seq: int) -> list[Frame]:
+        """A socket may have more than there is: its writer's process died before it kept that."""
+        had, self._seqs["reasoning"] = self.seqs, min(self._seqs["reasoning"], reasoning_seq)
+        self._seqs["delta"] = min(self._seqs["delta"], seq)
+        if had == self.seqs:
+            return []
+        reasoning_seq, seq = self.seqs
+        return [{"type": "cut", "seq": seq, "reasoning_seq": reasoning_seq, **self.ids}]
 
     def catch_up(self, reasoning: str, text: str) -> list[Frame]:
         """The frames that bring the socket to where the answer is."""
@@ -43,8 +56,8 @@ class Follower:
             *self._told("delta", text[seq:]),
         ]
 
-    def _told(self, type: str, text: str) -> list[Frame]:
-        if not text:
-            return []
-        self._seqs[type] += len(text)
-        return [{"type": type, "seq": self._seqs[type], "text": text, **self.ids}]
+    def _told(self, type: str, text: str) -> Iterator[Frame]:
+        for start in range(0, len(text), MOST_AT_ONCE):
+            piece = text[start : start + MOST_AT_ONCE]
+            self._seqs[type] += len(piece)
+            yield {"type": type, "seq": self._seqs[type], "text": piece, **self.ids}

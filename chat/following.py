@@ -1,6 +1,9 @@
 """The conversations that one socket follows, and how far it is with their answers."""
 
 import asyncio
+import logging
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -10,24 +13,29 @@ from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from . import groups, turns
+from . import groups
+from .abandoned import give_up
+from .branch import num_attachments
 from .follower import Follower
-from .models import Attachment, Message
+from .models import Message
 from .painter import Painter
-from .writer import end_frames, is_written_here
+from .telling import end_frames
+from .writer import written_here
 
-# So often, and so long each time, an answer's writer is asked, wherever it is.
+logger = logging.getLogger(__name__)
+
+# So often, and so long each time, an answer's writer is asked, wherever it is: a process
+# that says nothing for six seconds is taken for dead, though its lease may be valid still.
 REFILLS, REFILL_SECONDS = 3, 2.0
+SILENCE_SECONDS = 5.0  # of an answer, before somebody looks whether there is more
+MOST_ENDED = 100  # answers that are remembered to be over
 
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
 
 
 class Following:
-    """Makes of what is told to a conversation's group what this socket has not heard yet.
-
-    Frames that are told lack nothing but what `send` adds for a page.
-    """
+    """Makes of what is told to a conversation's group what this socket has not heard yet."""
 
     def __init__(self, send: Send, channel: str, *, with_html: bool) -> None:
         self._send = send
@@ -36,8 +44,10 @@ class Following:
         self._layer = get_channel_layer()
         self._conversations: set[UUID] = set()
         self._followers: dict[UUID, Follower] = {}
-        self._refills: dict[UUID, asyncio.Task[None]] = {}
         self._painters: dict[UUID, Painter] = {}
+        self._refills: dict[UUID, asyncio.Task[None]] = {}
+        self._ended: OrderedDict[UUID, None] = OrderedDict()
+        self._watching: asyncio.Task[None] | None = None
 
     async def follow(self, conversation: UUID) -> None:
         if conversation not in self._conversations:
@@ -50,31 +60,31 @@ class Following:
             await self._layer.group_add(groups.of_conversation(conversation), self._channel)
 
     async def leave(self, conversation: UUID) -> None:
-        if conversation in self._conversations:
-            self._conversations.discard(conversation)
-            await self._layer.group_discard(groups.of_conversation(conversation), self._channel)
         for answer, follower in [*self._followers.items()]:
             if follower.ids["conversation"] == conversation.hex:
                 self._forget(answer)
+        if conversation in self._conversations:
+            self._conversations.discard(conversation)
+            await self._layer.group_discard(groups.of_conversation(conversation), self._channel)
 
     async def close(self) -> None:
+        if self._watching:
+            self._watching.cancel()
+        for answer in [*self._followers]:
+            self._forget(answer)
         for conversation in [*self._conversations]:
             await self.leave(conversation)
 
-    def _forget(self, answer: UUID) -> Follower | None:
-        if task := self._refills.pop(answer, None):
-            task.cancel()
-        if painter := self._painters.pop(answer, None):
-            painter.cancel()
-        return self._followers.pop(answer, None)
-
     async def resume(self, answer: Message, seq: int, reasoning_seq: int) -> None:
         """Tell the rest of an answer, and go on with it if it is being written."""
-        self._open(answer.uid, answer.conversation.uid, seq, reasoning_seq)
-        self._refill(answer.uid)
+        if answer.uid not in self._refills:  # else that is under way
+            self._open(answer.uid, answer.conversation.uid, seq, reasoning_seq)
+            self._refill(answer.uid)
 
     async def told(self, frame: Frame) -> None:
         """What has been told to a group that this socket follows."""
+        if follower := self._followers.get(UUID(frame.get("message", "0" * 32))):
+            follower.heard_at = time.monotonic()
         match frame["type"]:
             case "accepted":
                 await self._begin(frame)
@@ -91,6 +101,7 @@ class Following:
         if task := self._refills.pop(answer, None):
             task.cancel()
         if follower := self._followers.get(answer):
+            follower.heard_at = time.monotonic()
             await self._catch_up(answer, follower, frame["reasoning"], frame["text"])
 
     # Answers
@@ -106,15 +117,20 @@ class Following:
         self, answer: UUID, conversation: UUID, seq: int = 0, reasoning_seq: int = 0
     ) -> Follower:
         self._forget(answer)
+        self._ended.pop(answer, None)
         # What a page shows already has to be known here, too, to go on from there.
         is_behind = self._with_html and seq + reasoning_seq > 0
         ids = {"conversation": conversation.hex, "message": answer.hex}
         follower = Follower(ids, seq, reasoning_seq, is_behind=is_behind)
         self._followers[answer] = follower
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
         return follower
 
     async def _take(self, frame: Frame) -> None:
         answer = UUID(frame["message"])
+        if answer in self._ended:
+            return
         follower = self._followers.get(answer)
         if follower is None:
             follower = self._open(answer, UUID(frame["conversation"]))
@@ -123,6 +139,8 @@ class Following:
             self._refill(answer)
 
     async def _catch_up(self, answer: UUID, follower: Follower, reasoning: str, text: str) -> None:
+        for frame in follower.cut(len(reasoning), len(text)):
+            await self._send(frame)
         if self._with_html and answer not in self._painters:
             reasoning_seq, seq = follower.seqs
             shown = {"reasoning": reasoning[:reasoning_seq], "text": text[:seq]}
@@ -137,8 +155,7 @@ class Following:
             painter.add(frames)
 
     async def _paint(self, answer: UUID, follower: Follower, **shown: str) -> Painter:
-        files = Attachment.objects.filter(message__conversation__messages__uid=answer)
-        num_citations = await database_sync_to_async(files.count)()
+        num_citations = await database_sync_to_async(num_attachments)(answer)
         painter = Painter(follower.ids, self._send, num_citations, **shown)
         self._painters[answer] = painter
         return painter
@@ -146,44 +163,73 @@ class Following:
     async def _end(self, frame: Frame) -> None:
         """The last frames; those of the row, if some have been missed."""
         answer = UUID(frame["message"])
-        follower = self._followers.get(answer)
-        if follower is None:  # this socket has read the end from the row already
+        if answer in self._ended:  # told twice: by its group, and by whoever read the row
             return
+        self._ended[answer] = None
+        if len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
+        follower = self._followers.get(answer)
+        if follower is None:
+            follower = Follower({name: frame[name] for name in ("conversation", "message")})
         if follower.is_behind or follower.seqs != (frame["reasoning_seq"], frame["seq"]):
-            row = await database_sync_to_async(Message.objects.get)(uid=answer)
-            await self._catch_up(answer, follower, row.reasoning, row.text)
+            row = await database_sync_to_async(Message.objects.filter(uid=answer).first)()
+            if row:
+                await self._catch_up(answer, follower, row.reasoning, row.text)
         if painter := self._painters.get(answer):
             await painter.finish()
-        await self._send(frame)
         self._forget(answer)
+        await self._send(frame)
+
+    def _forget(self, answer: UUID) -> None:
+        if task := self._refills.pop(answer, None):
+            task.cancel()
+        if painter := self._painters.pop(answer, None):
+            painter.cancel()
+        self._followers.pop(answer, None)
 
     # What has been missed
 
+    async def _watch(self) -> None:
+        """The last frame of all may be the one that was lost: nothing tells of a gap then."""
+        while self._followers:
+            await asyncio.sleep(SILENCE_SECONDS)
+            for answer, follower in [*self._followers.items()]:
+                if time.monotonic() - follower.heard_at > SILENCE_SECONDS:
+                    self._refill(answer)
+
     def _refill(self, answer: UUID) -> None:
         if answer not in self._refills:
-            self._refills[answer] = asyncio.create_task(self._ask_for(answer))
+            task = self._refills[answer] = asyncio.create_task(self._ask_for(answer))
+            task.add_done_callback(lambda task: self._refill_ended(answer, task))
+
+    def _refill_ended(self, answer: UUID, task: "asyncio.Task[None]") -> None:
+        """However it has: the next piece, or silence, may ask again."""
+        if self._refills.get(answer) is task:
+            del self._refills[answer]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("an answer's rest could not be asked for", exc_info=error)
 
     async def _ask_for(self, answer: UUID) -> None:
         """Ask the answer's writer. If there is none any more, the row has all there is."""
         rows = Message.objects.select_related("conversation").filter(uid=answer)
         row = await database_sync_to_async(rows.first)()
-        if row and row.is_running and await self._asked(row):
-            self._refills.pop(answer, None)  # the next piece may ask again
-            return
         if row and row.is_running:
-            await database_sync_to_async(turns.give_up)(row)
-        self._refills.pop(answer, None)
-        for frame in end_frames(row) if row and answer in self._followers else ():
-            await self.told(frame)
+            if await self._is_written(row):
+                return
+            await give_up(row)
+        if row and answer in self._followers:
+            self._refills.pop(answer, None)  # or what it tells would cancel this task
+            for frame in end_frames(row):
+                await self.told(frame)
 
-    async def _asked(self, row: Message) -> bool:
-        """Whether the answer has a writer. Its reply ends this task."""
+    async def _is_written(self, row: Message) -> bool:
+        """Whether the answer has a writer, whose reply ends this task."""
         for _ in range(REFILLS):
-            if not settings.REDIS_URL and not is_written_here(row):
+            if not settings.REDIS_URL and row.uid not in written_here():
                 return False
             try:
                 await self._layer.send(row.channel, {"type": "refill", "to": self._channel})
             except ChannelFull:
                 return True
             await asyncio.sleep(REFILL_SECONDS)
-        return is_written_here(row)
+        return row.uid in written_here()

@@ -2,22 +2,22 @@
 
 from uuid import UUID
 
-from channels.db import database_sync_to_async
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import translation
 
 from .branch import Shown, branch
 from .models import Message
+from .rendering import apart
 
 
 async def turn_html(answer: UUID, request: HttpRequest) -> str:
     """The answer, and what a person said before it."""
-    return await database_sync_to_async(_turn)(answer, _language(request))
+    return await apart(_turn, answer, _language(request))
 
 
 async def message_html(uid: UUID, request: HttpRequest) -> str:
-    return await database_sync_to_async(_message)(uid, _language(request))
+    return await apart(_message, uid, _language(request))
 
 
 def _language(request: HttpRequest) -> str:

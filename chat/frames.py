@@ -1,17 +1,19 @@
 """What travels over the chat socket: `docs/websocket.md`."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from inference.runtime import InvalidParameter
 
+Length = Annotated[int, msgspec.Meta(ge=0)]
+
 
 class In(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
     """Base of what clients send. `ref` is theirs, and comes back with the answer."""
 
-    ref: str = ""
+    ref: Annotated[str, msgspec.Meta(max_length=100)] = ""
 
 
 class Send(In, frozen=True, kw_only=True, tag="send"):
@@ -59,8 +61,8 @@ class Resume(In, frozen=True, kw_only=True, tag="resume"):
 
     conversation: UUID
     message: UUID | None = None
-    seq: int = 0
-    reasoning_seq: int = 0
+    seq: Length = 0
+    reasoning_seq: Length = 0
 
 
 class Leave(In, frozen=True, kw_only=True, tag="leave"):
@@ -73,13 +75,11 @@ Frame = Send | Edit | Regenerate | Continue | Stop | Resume | Leave
 _decoder = msgspec.json.Decoder(Frame)
 
 
-def decode(text: str, max_bytes: int) -> Frame:
+def decode(text: str) -> Frame:
     """
     Raises:
-        InvalidParameter: it is too large, or no frame of ours; names the field.
+        InvalidParameter: it is no frame of ours; names the field.
     """
-    if len(text) > max_bytes:
-        raise InvalidParameter("frame", text, f"is larger than {max_bytes} bytes")
     try:
         frame: Frame = _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -1,6 +1,9 @@
 """Sockets for whoever may chat, for as long as they may."""
 
 import asyncio
+import logging
+import time
+from collections import Counter
 from typing import Any
 
 from channels.consumer import get_handler_name
@@ -11,18 +14,30 @@ from accounts.callers import Caller
 from accounts.errors import Refusal
 from accounts.sockets import NotLetIn, request_of
 
-from .asking import let_in
+from .asking import count_stranger, let_in
+from .bucket import Bucket
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0  # between two looks at whether who listens still may
-NOT_LET_IN = 4401  # of the range for applications; as the HTTP status
+FRAMES_AT_ONCE, FRAMES_A_SECOND = 40, 20  # of one socket
+SOCKETS_EACH = 100  # of one caller, in this process
+
+# Why a socket is closed: RFC 6455, and of the range for applications as the HTTP status.
+TOO_MUCH = 1008
+FAILED = 1011
+NOT_LET_IN = 4401
 
 REFUSALS = (NotLetIn, Refusal, RedisError)
+
+_open: Counter[str] = Counter()  # by owner
 
 
 class GuardedConsumer(AsyncWebsocketConsumer):
     """Lets in at the handshake, and looks again from time to time.
 
-    Subclasses have `opened`, `renew` and `closed` for what they do around the socket's life.
+    Subclasses have `opened`, `renew` and `closed` for what they do around the socket's
+    life, and `heard` for what comes.
     """
 
     async def dispatch(self, message: dict[str, Any]) -> None:
@@ -40,22 +55,51 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     async def closed(self) -> None:
         """The socket that was opened is gone."""
 
+    async def heard(self, text: str) -> None:
+        """A frame has come."""
+
     async def connect(self) -> None:
         self._request = request_of(self.scope)
         self._watching: asyncio.Task[None] | None = None
+        self._bucket = Bucket(FRAMES_AT_ONCE, FRAMES_A_SECOND, time.monotonic())
+        self._owner = ""
         try:
             caller = await let_in(self._request)
-        except REFUSALS:
+        except REFUSALS as error:
+            await self._refuse_handshake(error)
+            return
+        if _open[caller.owner] >= SOCKETS_EACH:
+            logger.warning("too many sockets", extra={"owner": caller.owner})
             await self.close()
             return
+        self._owner = caller.owner
+        _open[self._owner] += 1
         await self.opened(caller)
         self._watching = asyncio.create_task(self._watch())
         await self.accept()
 
+    async def _refuse_handshake(self, error: Exception) -> None:
+        """Whoever tries keys has to take their time."""
+        if isinstance(error, NotLetIn):
+            await count_stranger(self._request)
+        await self.close()
+
     async def disconnect(self, code: int) -> None:
+        if not self._owner:
+            return
+        _open.subtract([self._owner])
+        if not _open[self._owner]:
+            del _open[self._owner]
         if self._watching:
             self._watching.cancel()
-            await self.closed()
+        await self.closed()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self._bucket.take(time.monotonic()):
+            await self.heard(text_data or "")
+        else:
+            logger.warning("too many frames", extra={"owner": self._owner})
+            await self.close(TOO_MUCH)
 
     async def _watch(self) -> None:
         """A session that has ended, or a key that was revoked, hears nothing any more."""
@@ -63,7 +107,11 @@ class GuardedConsumer(AsyncWebsocketConsumer):
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await let_in(self._request)
+                await self.renew()
             except REFUSALS:
                 await self.close(NOT_LET_IN)
                 return
-            await self.renew()
+            except Exception:  # nobody listens unlooked at; pages come back by themselves
+                logger.exception("a socket could not be looked at")
+                await self.close(FAILED)
+                return

@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from .follower import PARTS
 from .markdown import Block, LiveDocument
+from .rendering import apart
 
 # All pages together may take a third of the event loop's time: the longer the last block
 # takes to render, and the more there are, the less often it is.
@@ -75,7 +76,7 @@ class Painter:
     async def _show(self, render: "Callable[[_Page], list[Block]]") -> None:
         for page in self._pages.values():
             if page.size > MOST_AT_ONCE:
-                blocks = await asyncio.to_thread(render, page)
+                blocks = await apart(render, page)
             else:
                 blocks = render(page)
             for frame in page.frames(blocks):

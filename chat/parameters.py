@@ -26,4 +26,6 @@ def sampling(parameters: Mapping[str, Any]) -> SamplingParams:
         except msgspec.ValidationError as error:
             what = str(error).partition(" - at")[0]
             raise InvalidParameter(f"parameters.{name}", value, f"cannot be used: {what}") from None
+        if name == "stop" and any("\0" in text for text in value):
+            raise InvalidParameter("parameters.stop", value, "has a NUL character")
     return msgspec.convert(dict(parameters), SamplingParams)

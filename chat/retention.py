@@ -29,6 +29,6 @@ def _delete(which: Q) -> int:
     """Conversations, with all that is in them; some at a time, so that nobody waits long."""
     count = 0
     while keys := [*Conversation.objects.filter(which).values_list("pk", flat=True)[:AT_ONCE]]:
-        Conversation.objects.filter(pk__in=keys).delete()
+        Conversation.objects.filter(which, pk__in=keys).delete()  # one may be back by now
         count += len(keys)
     return count

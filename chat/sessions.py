@@ -10,7 +10,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.accounting import HOLDER
 from accounts.callers import Caller
 from accounts.errors import LimitReached
 from accounts.sizes import SERVER
@@ -21,6 +20,7 @@ from .branch import messages_up_to
 from .errors import ConversationBusy, ConversationNotFound
 from .models import Conversation, Message, Role, Status
 from .prompt import messages_for_model
+from .running import give_up_abandoned
 from .turns import Turn
 
 
@@ -190,17 +190,8 @@ def _shown(session: Conversation) -> list[Message]:
 def _last(session: Conversation) -> Message | None:
     """Where the session goes on. A turn that failed before its first word has not been."""
     head = session.head
-    if head and head.is_running and head.holder != HOLDER:
-        _give_up_if_abandoned(head)
+    if head and head.is_running and give_up_abandoned(session):
+        head.refresh_from_db()
     if head and not (head.text or head.status in (Status.COMPLETE, Status.RUNNING)):
         return head.parent and head.parent.parent
     return head
-
-
-def _give_up_if_abandoned(answer: Message) -> None:
-    """Its process may have died. Without Redis there is none beside this one."""
-    if settings.REDIS_URL:
-        turns.give_up_abandoned()
-        answer.refresh_from_db()
-    else:
-        turns.give_up(answer)

@@ -1,6 +1,5 @@
 """From a frame that asks for an answer to the turn that it begins."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +13,11 @@ from inference.runtime import InvalidParameter
 from . import turns
 from .errors import ConversationNotFound, MessageNotFound
 from .frames import Continue, Edit, Regenerate, Send
-from .models import Conversation, Message
+from .models import Conversation, Message, Role
 from .parameters import sampling
 from .turns import Turn
 
+MAX_SYSTEM_PROMPT = 100_000
 MAX_TEXT = 2_000_000  # characters; what a model can read is less, and is refused at admission
 Asking = Send | Edit | Regenerate | Continue
 
@@ -30,31 +30,39 @@ async def start(frame: Asking, caller: Caller, channel: str) -> Turn:
         Refusal: the caller may not use the model.
     """
     if isinstance(frame, Send | Edit):
-        _check_text(frame.text, frame.attachments or ())
+        _check_text("text", frame.text)
+    if isinstance(frame, Send):
+        _check_text("system_prompt", frame.system_prompt or "", MAX_SYSTEM_PROMPT)
     model = getattr(frame, "model", None)
     if model:
         await admission.allowed_model(caller, model)
     return await database_sync_to_async(_started)(frame, caller, channel)
 
 
-def _check_text(text: str, attachments: Sequence[UUID]) -> None:
-    if not text.strip() and not attachments:
-        raise InvalidParameter("text", text, "is empty")
+def _check_text(name: str, text: str, most: int = MAX_TEXT) -> None:
     if "\0" in text:
-        raise InvalidParameter("text", text, "has a NUL character")
-    if len(text) > MAX_TEXT:
-        raise InvalidParameter("text", text, f"has more than {MAX_TEXT} characters")
+        raise InvalidParameter(name, text, "has a NUL character")
+    if len(text) > most:
+        raise InvalidParameter(name, text, f"has more than {most} characters")
+
+
+def _check_not_empty(text: str, num_attachments: int) -> None:
+    if not text.strip() and not num_attachments:
+        raise InvalidParameter("text", text, "is empty")
 
 
 @transaction.atomic
 def _started(frame: Asking, caller: Caller, channel: str) -> Turn:
     match frame:
         case Send():
+            _check_not_empty(frame.text, len(frame.attachments))
             conversation = _conversation(frame, caller)
             parent = _parent(frame, conversation, caller)
             return turns.say(conversation, parent, frame.text, frame.attachments, channel)
         case Edit():
             message = owned_message(frame.message, caller)
+            kept = frame.attachments is None and message.attachments.count()
+            _check_not_empty(frame.text, kept or len(frame.attachments or ()))
             return turns.edit(message, frame.text, frame.attachments, channel)
         case Regenerate():
             message = owned_message(frame.message, caller)
@@ -109,7 +117,7 @@ def _parent(frame: Send, conversation: Conversation, caller: Caller) -> Message 
     if frame.parent is None:
         return conversation.head
     parent = owned_message(frame.parent, caller)
-    if parent.conversation_id != conversation.pk:
+    if parent.conversation_id != conversation.pk or parent.role == Role.USER:
         raise MessageNotFound(frame.parent, "parent")
     return parent
 

@@ -8,11 +8,12 @@ class ThinkingSplitter:
 
     Only tags at the very start count, white space aside. `has_begun`: the prompt's
     template has written the opening tag already, and the answer comes without.
+    `has_answered`: what comes goes on with an answer, whose thoughts are over.
     """
 
-    def __init__(self, *, has_begun: bool = False) -> None:
+    def __init__(self, *, has_begun: bool = False, has_answered: bool = False) -> None:
         self._closing = "</think>" if has_begun else ""
-        self._has_begun_answer = False
+        self._has_begun_answer = has_answered
         self._held = ""  # what may yet turn out to be a tag
 
     def feed(self, text: str) -> tuple[str, str]:

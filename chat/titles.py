@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 
 from channels.db import database_sync_to_async
 
@@ -13,6 +14,7 @@ from inference.runtime import EngineError, SamplingParams
 from . import groups
 from .models import Conversation, Message
 from .thinking import split_thinking
+from .turns import first_title
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +33,22 @@ async def find_title(question: Message, answer: Message, asker: Asker) -> None:
 
     Sessions of the older dialect are shown nowhere, and get none.
     """
-    if question.parent_id or not answer.text or answer.conversation.session_id:
+    first = first_title(question.text)
+    if question.parent_id or not answer.text or answer.conversation.title != first:
+        return
+    if answer.conversation.session_id:
         return
     try:
-        title = await _asked(question.text, answer, asker)
+        title = await _asked(question.text, answer, replace(asker, is_aside=True))
     except (EngineError, Refusal) as error:
         logger.info("no title: %s", error)
         return
     except Exception:
         logger.exception("no title")
         return
-    untitled = Conversation.objects.filter(pk=answer.conversation_id, is_title_given=False)
+    untitled = Conversation.objects.filter(
+        pk=answer.conversation_id, is_title_given=False, title=first
+    )
     if title and await database_sync_to_async(untitled.update)(title=title):
         answer.conversation.title = title
         await tell_title(answer.conversation)

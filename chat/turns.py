@@ -1,8 +1,4 @@
-"""Turns of a conversation in the database: how they begin, go on and end.
-
-An answer's row is written when it begins, from time to time while it is computed,
-and at its end: never for a token.
-"""
+"""Turns of a conversation in the database: how they begin, and go on."""
 
 import uuid
 from collections.abc import Sequence
@@ -14,12 +10,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.accounting import HOLDER
-from accounts.models import Lease
 from inference.runtime import InvalidParameter
 
 from .errors import ConversationBusy, MessageNotFound
 from .models import Attachment, Conversation, Message, Role, Status
 from .models.conversation import MAX_TITLE
+from .running import give_up_abandoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ def say(
         InvalidParameter: these are more attachments than a message may have.
         MessageNotFound: an attachment is not this person's, or was sent before.
     """
-    if parent and parent.is_running:
+    if parent and parent.is_running and not give_up_abandoned(conversation):
         raise ConversationBusy
     question = Message.objects.create(
         conversation=conversation, parent=parent, role=Role.USER, text=text
@@ -63,6 +59,8 @@ def edit(
     message: Message, text: str, attachments: Sequence[uuid.UUID] | None, channel: str
 ) -> Turn:
     """Say something else in that message's place. Raises as `say` does."""
+    if message.role != Role.USER:
+        raise MessageNotFound(message.uid)
     kept = [] if attachments is not None else [*message.attachments.all()]
     turn = say(message.conversation, message.parent, text, attachments or [], channel)
     for attachment in kept:
@@ -88,12 +86,26 @@ def again(message: Message, model: str, channel: str) -> Turn:
 @transaction.atomic
 def write_on(answer: Message, channel: str) -> Turn:
     """Go on with an answer that was cut off. Raises as `again` does."""
+    # As it is now: somebody else may let it go on at the same time.
+    rows = Message.objects.select_for_update(of=("self",))
+    answer = rows.select_related("conversation", "parent").get(pk=answer.pk)
+    if answer.is_running:
+        raise ConversationBusy
     if not answer.can_continue or answer.parent is None:
         raise MessageNotFound(answer.uid)
-    answer.status, answer.holder, answer.channel = Status.RUNNING, HOLDER, channel
-    answer.error = answer.error_code = answer.finish_reason = ""
+    for name, value in {**AS_NEW, "holder": HOLDER, "channel": channel}.items():
+        setattr(answer, name, value)
     _save_as_only_one(answer)
     return Turn(_grown(answer), answer.parent, answer)
+
+
+AS_NEW: dict[str, Any] = {
+    "status": Status.RUNNING,
+    **dict.fromkeys(("error", "error_code", "finish_reason"), ""),
+    **dict.fromkeys(("prompt_tokens", "cached_tokens", "completion_tokens")),
+    **dict.fromkeys(("first_token_seconds", "decode_seconds")),
+    "unseen": [],
+}
 
 
 def _begin(question: Message, model: str, channel: str) -> Turn:
@@ -111,11 +123,18 @@ def _begin(question: Message, model: str, channel: str) -> Turn:
 
 
 def _save_as_only_one(answer: Message) -> None:
+    """Beside one of a process that has died there may be another."""
+    if not _is_saved(answer) and not (give_up_abandoned(answer.conversation) and _is_saved(answer)):
+        raise ConversationBusy
+
+
+def _is_saved(answer: Message) -> bool:
     try:
         with transaction.atomic():
             answer.save()
     except IntegrityError:
-        raise ConversationBusy from None
+        return False
+    return True
 
 
 def _grown(answer: Message) -> Conversation:
@@ -139,43 +158,3 @@ def first_title(text: str) -> str:
     """Until the model has found one: how the first message begins."""
     line = next(filter(None, map(str.strip, text.splitlines())), "")
     return line if len(line) <= 60 else line[:60].rsplit(" ", 1)[0][: MAX_TITLE - 1] + "…"
-
-
-# While it is computed, and after
-
-
-def checkpoint(answer: Message, text: str, reasoning: str) -> bool:
-    """Keep what there is so far; False if the answer was given up by somebody else."""
-    return bool(_ours(answer).update(text=text, reasoning=reasoning))
-
-
-def end(answer: Message, status: Status, **fields: Any) -> bool:
-    """Write the end down; False if the answer was given up by somebody else."""
-    done = _ours(answer).update(status=status, holder=None, channel="", **fields)
-    _refresh(answer)
-    return bool(done)
-
-
-def _ours(answer: Message) -> Any:
-    return Message.objects.running().filter(pk=answer.pk, holder=HOLDER, channel=answer.channel)
-
-
-def give_up(answer: Message) -> None:
-    """Nobody writes it any more: what the last checkpoint kept is there, and can go on."""
-    rows = Message.objects.running().filter(pk=answer.pk, channel=answer.channel)
-    rows.update(status=Status.INTERRUPTED, holder=None, channel="")
-    _refresh(answer)
-
-
-def _refresh(answer: Message) -> None:
-    """Django would forget the conversation with it."""
-    conversation = answer.conversation
-    answer.refresh_from_db()
-    answer.conversation = conversation
-
-
-def give_up_abandoned() -> int:
-    """Give up the answers of processes that have died; how many those were."""
-    alive = Lease.objects.filter(expires_at__gt=timezone.now()).values("holder")
-    abandoned = Message.objects.running().exclude(holder__in=alive).exclude(holder=HOLDER)
-    return abandoned.update(status=Status.INTERRUPTED, holder=None, channel="")

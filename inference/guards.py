@@ -28,6 +28,6 @@ def field(prompt: dict[str, Any]) -> str:
 def length(prompt: dict[str, Any]) -> int:
     """Characters; a prompt of tokens has none."""
     if prompt.get("messages") is not None:
-        contents = [message.get("content") or "" for message in prompt["messages"]]
-        return sum(map(len, contents)) + len(prompt.get("prefix") or "")
+        texts = [message.get("content") or "" for message in prompt["messages"]]
+        return sum(map(len, [*texts, prompt.get("prefix") or ""]))
     return len(prompt.get("text") or "") + len(prompt.get("suffix") or "")

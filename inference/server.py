@@ -12,6 +12,7 @@ from typing import Any
 from asgiref.typing import ASGIApplication
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
 from accounts.policy import NO_POLICY, Limit
 from accounts.sizes import body_limit, body_refusal
@@ -20,6 +21,9 @@ from inference import admission, runtime
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0  # for the last bytes of answers to leave
+MOST_FRAMES_WAITING = 16  # of one socket, each of a MiB at most
+MOST_UNREAD_BYTES = 8 * 2**20
+TOO_MUCH = 1008  # RFC 6455's "policy violation"
 LINGER_SECONDS = 5.0  # for a client to read its refusal, while what it still sends is dropped
 
 
@@ -91,6 +95,48 @@ class _Factory(HTTPFactory):
         return protocol
 
 
+class _LimitedSocket(WebSocketProtocol):
+    """Keeps no more of what a client sends too fast, or reads too slowly, than the limits."""
+
+    muted: bool
+    _is_slow = False
+    _backlog = 0  # bytes since the client's connection took no more
+
+    def onOpen(self) -> None:
+        super().onOpen()
+        self.transport.unregisterProducer()  # that of the HTTP which it was before
+        self.transport.registerProducer(self, True)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if self.application_queue.qsize() >= MOST_FRAMES_WAITING:
+            logger.warning("socket closed: too many frames wait")
+            self.sendClose(TOO_MUCH)
+        else:
+            super().onMessage(payload, isBinary)
+
+    def serverSend(self, content: str | bytes, binary: bool = False) -> None:
+        if self._is_slow:
+            self._backlog += len(content)
+        if self._backlog <= MOST_UNREAD_BYTES:
+            super().serverSend(content, binary)
+        elif not self.muted:
+            logger.warning("socket closed: its client reads too slowly")
+            self.muted = True
+            self.application_queue.put_nowait({"type": "websocket.disconnect", "code": TOO_MUCH})
+            self.transport.abortConnection()
+
+    # Twisted's IPushProducer
+
+    def pauseProducing(self) -> None:
+        self._is_slow = True
+
+    def resumeProducing(self) -> None:
+        self._is_slow, self._backlog = False, 0
+
+    def stopProducing(self) -> None:
+        """The connection is gone."""
+
+
 class _Server(Server):
     """Daphne, whose listeners' results are the ports that they listen on."""
 
@@ -106,6 +152,16 @@ class _Server(Server):
     def http_factory(self, _: HTTPFactory) -> None:
         """`run` makes Daphne's own, and listens with what is found here."""
         self._factory = _Factory(self)
+
+    @property
+    def ws_factory(self) -> WebSocketFactory:
+        return self._sockets
+
+    @ws_factory.setter
+    def ws_factory(self, factory: WebSocketFactory) -> None:
+        """The one that `run` makes, for sockets of ours."""
+        factory.protocol = _LimitedSocket
+        self._sockets = factory
 
     def listen_success(self, port: Any) -> Any:
         super().listen_success(port)

@@ -59,6 +59,9 @@ def security_settings(config: Config) -> dict[str, Any]:
         "X_FRAME_OPTIONS": "DENY",
         "SESSION_COOKIE_HTTPONLY": True,
         "CSRF_COOKIE_HTTPONLY": True,
+        "LANGUAGE_COOKIE_HTTPONLY": True,
+        "LANGUAGE_COOKIE_SAMESITE": "Lax",
+        "LANGUAGE_COOKIE_AGE": YEAR_SECONDS,
         "SILENCED_SYSTEM_CHECKS": SILENCED,
         "CONTENT_SECURITY_POLICY": {"DIRECTIVES": _policy(config)},
         **_cors(config),
@@ -92,9 +95,11 @@ def _tls() -> dict[str, Any]:
         "SECURE_HSTS_SECONDS": YEAR_SECONDS,
         "SESSION_COOKIE_SECURE": True,
         "CSRF_COOKIE_SECURE": True,
+        "LANGUAGE_COOKIE_SECURE": True,
         # Browsers take these from this very host over TLS only, whoever else owns the domain.
         "SESSION_COOKIE_NAME": "__Host-sessionid",
         "CSRF_COOKIE_NAME": "__Host-csrftoken",
+        "LANGUAGE_COOKIE_NAME": "__Host-language",
         "ACCOUNT_DEFAULT_HTTP_PROTOCOL": "https",
     }
 

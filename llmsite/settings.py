@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "servestatic.middleware.ServeStaticMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "llmsite.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -214,7 +215,11 @@ ENGINE_BACKEND = "llama"
 ENGINE_OPTIONS: dict[str, Any] = {}
 ENGINE_VERSION = version("llama-cpp-python")
 
-LANGUAGE_CODE = "en-us"
+# Pages speak the language that their reader asks for; the API, logs and all else speak the first.
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "llmsite.formats"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

@@ -12,7 +12,7 @@ from django.core.management.commands import flush
 from django.db import connections
 from django.test import override_settings
 
-from inference import runtime, sources
+from inference import admission, runtime, sources
 from inference.models import LanguageModel
 
 # Examples may take their time: machines are busy, and speed belongs elsewhere.
@@ -31,6 +31,7 @@ def django_db_setup(django_db_setup):
     """PostgreSQL drops no database that the thread of asynchronous tests still uses."""
     yield
     asyncio.run(sync_to_async(connections.close_all)())
+    asyncio.run(admission.close_connections())
 
 
 # Written by migrations and needed by all: what says which tables and rights there are.

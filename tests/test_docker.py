@@ -300,7 +300,7 @@ def test_only_what_runs_reaches_the_builder():
     first, *rules = [
         line for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] != "#"
     ]
-    apps = {"accounts", "chat", "inference", "llmsite", "static", "templates"}
+    apps = {"accounts", "chat", "inference", "llmsite", "locale", "static", "templates"}
     others = {"LICENSE", "manage.py", "requirements.lock", "scripts"}
     assert first == "*"
     assert {r[1:] for r in rules if r.startswith("!")} == apps | others

@@ -6,6 +6,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 
@@ -14,41 +17,51 @@ from .own_keys import MAX_ACTIVE, has_room
 NEVER = "never"
 ON_A_DATE = "date"
 LIFETIMES = [
-    (NEVER, "Never"),
-    ("30", "In 30 days"),
-    ("90", "In 90 days"),
-    ("365", "In a year"),
-    (ON_A_DATE, "On a date"),
+    (NEVER, gettext_lazy("Never")),
+    ("30", gettext_lazy("In 30 days")),
+    ("90", gettext_lazy("In 90 days")),
+    ("365", gettext_lazy("In a year")),
+    (ON_A_DATE, gettext_lazy("On a date")),
 ]
-OVERLAPS = [("0", "At once"), ("1", "In 1 hour"), ("24", "In 1 day"), ("168", "In 7 days")]
+OVERLAPS = [
+    ("0", gettext_lazy("At once")),
+    ("1", gettext_lazy("In 1 hour")),
+    ("24", gettext_lazy("In 1 day")),
+    ("168", gettext_lazy("In 7 days")),
+]
 FURTHEST = timedelta(days=3660)
 
 
 def _check_shown(value: str) -> None:
     """Such as a line break: whoever reads the name later would not see what it is."""
     if not value.isprintable():
-        raise ValidationError(f"{value!r} has characters that cannot be shown.")
+        raise ValidationError(
+            _("%(value)r has characters that cannot be shown.") % {"value": value}
+        )
 
 
 def _check_room(user: User) -> None:
     if not has_room(user):
         raise ValidationError(
-            f"You have {MAX_ACTIVE} active keys, and no more are allowed. Revoke one first."
+            _("You have %(most)d active keys, and no more are allowed. Revoke one first.")
+            % {"most": MAX_ACTIVE}
         )
 
 
 class NewKeyForm(forms.Form):
     name = forms.CharField(
+        label=gettext_lazy("Name"),
         max_length=100,
-        help_text="What it is for, such as “laptop”.",
+        help_text=gettext_lazy("What it is for, such as “laptop”."),
         validators=[_check_shown],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    expires = forms.ChoiceField(choices=LIFETIMES, label="Expires")
+    expires = forms.ChoiceField(choices=LIFETIMES, label=gettext_lazy("Expires"))
     last_day = forms.DateField(
+        label=gettext_lazy("Last day"),
         required=False,
-        help_text="It works until the end of that day (UTC).",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=gettext_lazy("It works until the end of that day (UTC)."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -65,11 +78,11 @@ class NewKeyForm(forms.Form):
     def _check_last_day(self, day: date | None) -> None:
         today = timezone.now().date()
         if day is None:
-            self.add_error("last_day", "Give the key's last day.")
+            self.add_error("last_day", _("Give the key's last day."))
         elif not today <= day <= today + FURTHEST:
-            self.add_error(
-                "last_day", f"{day} is not between today and {today + FURTHEST} (ten years)."
-            )
+            text = _("%(day)s is not between today and %(furthest)s (ten years).")
+            furthest = date_format(today + FURTHEST)
+            self.add_error("last_day", text % {"day": date_format(day), "furthest": furthest})
 
     @property
     def expires_at(self) -> datetime | None:
@@ -83,7 +96,9 @@ class NewKeyForm(forms.Form):
 
 
 class RotateForm(forms.Form):
-    old_ends = forms.ChoiceField(choices=OVERLAPS, initial="24", label="The old key stops working")
+    old_ends = forms.ChoiceField(
+        choices=OVERLAPS, initial="24", label=gettext_lazy("The old key stops working")
+    )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,4 +117,4 @@ class RotateForm(forms.Form):
 
 
 class RenameForm(forms.Form):
-    name = forms.CharField(max_length=100, validators=[_check_shown])
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100, validators=[_check_shown])

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Sum
+from django.utils.translation import gettext_lazy
 
 from accounts.models import ApiKey, Policy, UsageRecord, User
 from accounts.plain_words import rules
@@ -14,6 +15,11 @@ from accounts.policy import EffectivePolicy
 
 MAX_ACTIVE = 100
 USAGE_SPAN = timedelta(days=30)
+STATES = {
+    "active": gettext_lazy("active"),
+    "expired": gettext_lazy("expired"),
+    "revoked": gettext_lazy("revoked"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,10 @@ class KeyRow:
     requests: int
     tokens: int
     rules: list[str]
+
+    @property
+    def state(self) -> str:
+        return str(STATES[self.key.state])
 
     @property
     def can_rotate(self) -> bool:

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from . import sign_in, views
 from .offers import if_offered
@@ -29,6 +30,7 @@ entrance = [
     path("inactive/", account.account_inactive, name="account_inactive"),
     path("signup/", account.signup, name="account_signup"),
     path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
+    path("language/", login_not_required(set_language), name="set_language"),
 ]
 
 password = [

@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -78,7 +79,7 @@ def rename_key(request: HttpRequest, pk: int) -> HttpResponse:
         return render(request, "accounts/key_rename.html", {"key": key, "form": form})
     key.name = form.cleaned_data["name"]
     key.save(update_fields=["name"])  # all else may have changed since it was read
-    return _back(request, "The key has another name now.")
+    return _back(request, _("The key has another name now."))
 
 
 @never_cache
@@ -101,8 +102,8 @@ def revoke_key(request: HttpRequest, pk: int) -> HttpResponse:
     key = _own_key(person(request), pk)
     if request.method != "POST":
         return render(request, "accounts/key_revoke.html", {"key": key})
-    is_new = key.revoke()
-    return _back(request, f"{key} is revoked." if is_new else f"{key} was revoked before.")
+    text = _("%(key)s is revoked.") if key.revoke() else _("%(key)s was revoked before.")
+    return _back(request, text % {"key": key})
 
 
 def _back(request: HttpRequest, message: str) -> HttpResponseRedirect:

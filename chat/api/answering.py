@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.db import database_sync_to_async
-from channels.layers import get_channel_layer
 
 from chat import sessions
 from chat.listening import Admitted, Hearing
 from chat.sessions import Question
 from chat.turns import Turn
-from chat.writer import Writer
+from chat.writer import begin
 from inference import admission
 from inference.admission import Asker
 from inference.api.legacy import Pieces
@@ -59,10 +58,12 @@ async def _in_session(
         default_system_prompt=SYSTEM_PROMPT,
         system_prompt=body.own_system_prompt(),
     )
-    channel = await get_channel_layer().new_channel()
-    turn = await database_sync_to_async(sessions.say)(question, asker.caller, channel)
+
+    async def store(channel: str) -> Turn:
+        return await database_sync_to_async(sessions.say)(question, asker.caller, channel)
+
     hearing = Hearing()
-    Writer(turn, asker, recorder.observe, hearing).start()
+    turn = await begin(store, asker, recorder.observe, hearing)
     return Answer(hearing, await _admitted(hearing, turn))
 
 

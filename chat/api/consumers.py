@@ -27,9 +27,9 @@ class OlderConsumer(GuardedConsumer):
     async def closed(self) -> None:
         self._answering.cancel()
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+    async def heard(self, text: str) -> None:
         try:
-            self._frames.put_nowait(text_data or "")
+            self._frames.put_nowait(text)
         except asyncio.QueueFull:
             await self.send(f"{ERROR}{MAX_WAITING} frames wait already: this one is not answered.")
 

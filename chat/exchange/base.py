@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
 from .errors import BadFile
 
 MAX_CONVERSATIONS = 5_000
@@ -76,7 +80,7 @@ class Leavings:
 class Format:
     """A kind of file."""
 
-    label: ClassVar[str]
+    label: ClassVar[str | Promise]
 
     def recognizes(self, data: Any) -> bool:
         """Whether that JSON looks like one of this kind; it may still have faults."""
@@ -91,6 +95,18 @@ class Format:
         raise NotImplementedError
 
 
+def message_of(role: Any) -> str:
+    """Why a message is left out that is neither a person's nor a model's."""
+    if not isinstance(role, str):
+        return _("a message of nobody")
+    return _("a message of %(role)s") % {"role": role[:40]}
+
+
+def too_long() -> str:
+    most = number_format(MAX_TEXT, force_grouping=True)
+    return _("a text of more than %(most)s characters") % {"most": most}
+
+
 def check_size(drafts: list[Draft]) -> list[Draft]:
     """
     Raises:
@@ -98,7 +114,17 @@ def check_size(drafts: list[Draft]) -> list[Draft]:
     """
     count = sum(len(draft.messages) for draft in drafts)
     if len(drafts) > MAX_CONVERSATIONS:
-        raise BadFile(f"conversations: {len(drafts)} are more than {MAX_CONVERSATIONS}.")
+        raise BadFile(
+            _("conversations: %(count)s are more than %(most)s.")
+            % _counts(len(drafts), MAX_CONVERSATIONS)
+        )
     if count > MAX_MESSAGES:
-        raise BadFile(f"messages: {count} are more than {MAX_MESSAGES}.")
+        raise BadFile(
+            _("messages: %(count)s are more than %(most)s.") % _counts(count, MAX_MESSAGES)
+        )
     return drafts
+
+
+def _counts(count: int, most: int) -> dict[str, str]:
+    numbers = {"count": count, "most": most}
+    return {name: number_format(n, force_grouping=True) for name, n in numbers.items()}

@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat.models import Attachment, Conversation, Folder, Message
@@ -40,15 +41,17 @@ def import_file(file: IO[bytes], user: User, owner: str) -> Imported:
     data = read_json(file)
     kind = next((one for one in FORMATS if one.recognizes(data)), None)
     if kind is None:
-        labels = ", ".join(one.label for one in FORMATS)
-        raise BadFile(f"The file is of no format that is known here: {labels}.")
+        labels = ", ".join(str(one.label) for one in FORMATS)
+        raise BadFile(
+            _("The file is of no format that is known here: %(labels)s.") % {"labels": labels}
+        )
     left = Leavings()
     drafts = check_size(kind.read(data, left))
     with transaction.atomic():
         folders = _folders(drafts, user)
         for draft in drafts:
             _store(draft, user, owner, folders)
-    return Imported(kind.label, len(drafts), sum(len(d.messages) for d in drafts), left)
+    return Imported(str(kind.label), len(drafts), sum(len(d.messages) for d in drafts), left)
 
 
 def _folders(drafts: list[Draft], user: User) -> dict[str, Folder]:

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from .base import DraftMessage, Leavings
 
 
@@ -57,13 +59,13 @@ class Nodes:
             if key in path:
                 assert key is not None
                 self._nodes[key].parent = None
-                self._left.add("a link in a circle of messages", f"{self._place}, {key}")
+                self._left.add(_("a link in a circle of messages"), f"{self._place}, {key}")
             safe.update(path)
 
     def _parent_of(self, key: str) -> str | None:
         """None, and said, if it is not there."""
         node = self._nodes[key]
         if node.parent is not None and node.parent not in self._nodes:
-            self._left.add("a link to a message that is missing", f"{self._place}, {key}")
+            self._left.add(_("a link to a message that is missing"), f"{self._place}, {key}")
             node.parent = None
         return node.parent

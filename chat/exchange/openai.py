@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from chat.models import Role
 from chat.models.conversation import MAX_TITLE
 
 from . import values
-from .base import MAX_TEXT, Draft, DraftMessage, Format, Leavings
+from .base import MAX_TEXT, Draft, DraftMessage, Format, Leavings, message_of, too_long
 from .nodes import Node, Nodes
 from .runs import joined
 
@@ -16,7 +19,7 @@ TEXTS = ("text", "multimodal_text", "code")  # content types that have text of a
 
 
 class OpenAIFormat(Format):
-    label = "ChatGPT export"
+    label = gettext_lazy("ChatGPT export")
 
     def recognizes(self, data: Any) -> bool:
         one = values.mapping(next(iter(values.items(data)), data))
@@ -34,13 +37,13 @@ class OpenAIFormat(Format):
 def _draft(raw: Mapping[str, Any], place: str, left: Leavings) -> Draft | None:
     mapping = raw.get("mapping")
     if not isinstance(mapping, dict):
-        left.add("a conversation without a mapping of messages", place)
+        left.add(_("a conversation without a mapping of messages"), place)
         return None
     nodes = {key: _node(key, values.mapping(one), place, left) for key, one in mapping.items()}
     tree = Nodes(nodes, place, left)
     messages, head = joined(tree.messages(), tree.head(raw.get("current_node")))
     if not messages:
-        left.add("a conversation without a message of text", place)
+        left.add(_("a conversation without a message of text"), place)
         return None
     return Draft(
         title=values.line(raw.get("title"), MAX_TITLE),
@@ -68,7 +71,7 @@ def _message(key: str, raw: dict[str, Any], place: str, left: Leavings) -> Draft
         values.mapping(raw.get("metadata")).get("is_visually_hidden_from_conversation")
     )
     if why := _why_not(role, content, text, is_hidden):
-        if text.strip() or why.startswith("a text"):
+        if text.strip():
             left.add(why, place)
         return None
     assert isinstance(role, str)
@@ -87,14 +90,14 @@ def _why_not(role: Any, content: Mapping[str, Any], text: str, is_hidden: bool) 
     """The reason to leave it out, or nothing."""
     kind = content.get("content_type")
     if not isinstance(role, str) or role not in ROLES:
-        return f"a message of {role if isinstance(role, str) else 'nobody'}"
+        return message_of(role)
     if is_hidden:
-        return "a message that was not shown"
+        return _("a message that was not shown")
     if kind not in TEXTS:
-        return f"a message of the type {str(kind)[:40]}"
+        return _("a message of the type %(type)s") % {"type": str(kind)[:40]}
     if len(text) > MAX_TEXT:
-        return f"a text of more than {MAX_TEXT} characters"
-    return "" if text.strip() else "a message without text"
+        return too_long()
+    return "" if text.strip() else _("a message without text")
 
 
 def _text(content: Mapping[str, Any], place: str, left: Leavings) -> str:
@@ -102,7 +105,7 @@ def _text(content: Mapping[str, Any], place: str, left: Leavings) -> str:
     parts = values.items(content.get("parts"))
     for part in parts:
         if isinstance(part, dict) and not values.text(part.get("text")):
-            kind = str(part.get("content_type"))[:40]
-            left.add(f"a part of a message: {kind}", place)
+            kind = {"type": str(part.get("content_type"))[:40]}
+            left.add(_("a part of a message: %(type)s") % kind, place)
     texts = [values.text(part) or values.text(values.mapping(part).get("text")) for part in parts]
     return "\n\n".join(filter(None, texts)) or values.text(content.get("text"))

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from chat.models import Role
 from chat.models.conversation import MAX_TITLE
 
 from . import values
-from .base import MAX_TEXT, Draft, DraftMessage, Format, Leavings
+from .base import MAX_TEXT, Draft, DraftMessage, Format, Leavings, message_of, too_long
 from .nodes import Node, Nodes
 from .runs import joined
 from .thinking import split
@@ -16,7 +19,7 @@ ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
 
 
 class OpenWebUIFormat(Format):
-    label = "Open WebUI export"
+    label = gettext_lazy("Open WebUI export")
 
     def recognizes(self, data: Any) -> bool:
         return "chat" in values.mapping(next(iter(values.items(data)), data))
@@ -36,7 +39,7 @@ def _draft(raw: Mapping[str, Any], place: str, left: Leavings) -> Draft | None:
     current = values.mapping(chat.get("history")).get("currentId")
     messages, head = joined(tree.messages(), tree.head(current))
     if not messages:
-        left.add("a conversation without a message of text", place)
+        left.add(_("a conversation without a message of text"), place)
         return None
     return Draft(
         title=values.line(chat.get("title") or raw.get("title"), MAX_TITLE),
@@ -89,7 +92,9 @@ def _message(key: str, value: Any, place: str, left: Leavings) -> DraftMessage |
         return None
     assert isinstance(role, str)
     for file in values.items(raw.get("files")):
-        left.add("an attachment", f"{where}: {values.line(values.mapping(file).get('name'), 80)}")
+        left.add(
+            _("an attachment"), f"{where}: {values.line(values.mapping(file).get('name'), 80)}"
+        )
     is_answer = role == "assistant"
     return DraftMessage(
         key=key,
@@ -114,7 +119,7 @@ def _of_answer(raw: Mapping[str, Any], reasoning: str) -> dict[str, Any]:
 def _why_not(role: Any, text: str) -> str:
     """The reason to leave it out, or nothing."""
     if not isinstance(role, str) or role not in ROLES:
-        return f"a message of {role[:40] if isinstance(role, str) else 'nobody'}"
+        return message_of(role)
     if len(text) > MAX_TEXT:
-        return f"a text of more than {MAX_TEXT} characters"
-    return "" if text.strip() else "a message without text"
+        return too_long()
+    return "" if text.strip() else _("a message without text")

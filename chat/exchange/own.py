@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+from django.utils.translation import gettext_lazy
 from msgspec import Meta
 
 from chat.models.conversation import MAX_TITLE
@@ -92,7 +93,7 @@ OF_CONVERSATION = (
 
 
 class OwnFormat(Format):
-    label = "llmsite export"
+    label = gettext_lazy("llmsite export")
 
     def recognizes(self, data: Any) -> bool:
         return values.mapping(data).get("format") == NAME

@@ -6,6 +6,8 @@ from math import isfinite
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
+from django.utils.translation import gettext as _
+
 from .errors import BadFile
 
 MAX_BYTES = 64 * 2**20  # of the JSON, unpacked
@@ -22,7 +24,7 @@ def read_json(file: IO[bytes]) -> Any:
     file.seek(0)
     data = _unpacked(file) if start == ZIP else file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise BadFile(f"The JSON is larger than {MAX_BYTES // 2**20} MiB.")
+        raise BadFile(_("The JSON is larger than %(most)d MiB.") % {"most": MAX_BYTES // 2**20})
     return _parsed(data)
 
 
@@ -32,25 +34,29 @@ def _unpacked(file: IO[bytes]) -> bytes:
         with ZipFile(file) as archive:
             names = [name for name in archive.namelist() if name.split("/")[-1] == INSIDE]
             if not names:
-                raise BadFile(f"The archive has no {INSIDE}.")
+                raise BadFile(_("The archive has no %(name)s.") % {"name": INSIDE})
             with archive.open(names[0]) as inside:
                 return inside.read(MAX_BYTES + 1)
     except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
-        raise BadFile(f"The archive cannot be unpacked: {error}") from None
+        text = _("The archive cannot be unpacked: %(error)s") % {"error": error}
+        raise BadFile(text) from None
 
 
 def _parsed(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8-sig"), parse_constant=_finite, parse_float=_finite)
     except UnicodeDecodeError as error:
-        raise BadFile(f"The file is not UTF-8, at byte {error.start}.") from None
+        text = _("The file is not UTF-8, at byte %(position)d.") % {"position": error.start}
+        raise BadFile(text) from None
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise BadFile(f"The file is not JSON: {error.msg}, {where}.") from None
+        text = _("The file is not JSON: %(error)s, line %(line)d, column %(column)d.")
+        where = {"error": error.msg, "line": error.lineno, "column": error.colno}
+        raise BadFile(text % where) from None
     except RecursionError:
-        raise BadFile("The JSON is nested too deeply.") from None
+        raise BadFile(_("The JSON is nested too deeply.")) from None
     except ValueError as error:  # such as a number of thousands of digits
-        raise BadFile(f"The file is not JSON that can be used: {error}") from None
+        text = _("The file is not JSON that can be used: %(error)s") % {"error": error}
+        raise BadFile(text) from None
 
 
 def _finite(text: str) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
@@ -29,6 +30,15 @@ class Renderer(RendererHTML):
 
     def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return code.block(tokens[idx].content, "", 0)
+
+    def list_item_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        """A box of a list of tasks is named by its task, for those who do not see it."""
+        html = super().list_item_open(tokens, idx, options, env)
+        if "checked" not in tokens[idx].meta:
+            return html
+        texts = [token.children for token in tokens[idx + 1 : idx + 4] if token.type == "inline"]
+        name = self.renderInlineAsText(texts[0] if texts else None, options, env).strip()
+        return html.replace("<input ", f'<input aria-label="{escapeHtml(name)}" ', 1)
 
     def math_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return formulas.inline(tokens[idx])

@@ -25,7 +25,7 @@ _CLEANER = nh3.Cleaner(
         "a": {"href", "title"},
         "ol": {"start"},
         "button": {"hidden"},
-        "input": {"checked"},
+        "input": {"checked", "aria-label"},
         **{tag: set(mathml.ATTRIBUTES) for tag in mathml.TAGS},
     },
     attribute_filter=_attribute,

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from django import forms
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy
 
 from chat.models import Conversation
@@ -83,7 +84,7 @@ class SettingsForm(forms.Form):
             attrs["data-parameter"] = name
             default = getattr(DEFAULTS, name)
             if isinstance(default, int | float):
-                attrs["placeholder"] = default
+                attrs["placeholder"] = number_format(default)
 
     @classmethod
     def of(cls, conversation: Conversation | None) -> Self:

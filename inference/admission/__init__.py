@@ -5,17 +5,19 @@ ends, its reservation is settled.
 """
 
 from .asker import Asker
-from .background import in_background, keep_lease, shutdown
+from .background import KEEPERS, close_connections, in_background, keep_lease, shutdown
 from .generating import allowed_model, generate
 from .reply import Reply
 from .several import generate_several
 from .tokens import TokensLeft, tightest, token_quotas
 
 __all__ = [
+    "KEEPERS",
     "Asker",
     "Reply",
     "TokensLeft",
     "allowed_model",
+    "close_connections",
     "generate",
     "generate_several",
     "in_background",

@@ -91,7 +91,7 @@ class Account:
 
     async def _begin(self, demand: Demand) -> tuple[Hold, list[Count]]:
         begin = database_sync_to_async(accounting.begin)
-        facts, quotas = self._asker.facts(self._model), self._asker.caller.policy.quotas
+        facts, quotas = self._asker.facts(self._model), self._asker.quotas
         return await begin(facts, quotas, demand)
 
     def _settle(self, status: str, spent: Spent) -> None:

@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-from collections.abc import Coroutine
-from datetime import date
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import date, datetime
+from itertools import cycle
 from typing import Any, TypeVar
 
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from channels.db import database_sync_to_async
+from django.db import connections
 from django.utils import timezone
 
 from accounts import accounting
@@ -19,18 +22,30 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 5.0
+NUM_THREADS = 4  # each with a connection to the database, for all that goes on here
 
+# What else is due as often as the lease: apps put their own here.
+KEEPERS: list[Callable[[], Awaitable[None]]] = []
+
+_threads = [ThreadSensitiveContext() for _ in range(NUM_THREADS)]
+_next_thread = cycle(_threads)
 _tasks: set[asyncio.Task[Any]] = set()
 _keeper: asyncio.Task[None] | None = None
 
 
 def in_background(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Start it, and see it to its end."""
-    # Not in a request's context: its thread is for others once it is over.
-    task = asyncio.create_task(work, context=contextvars.Context())
+    task = asyncio.create_task(work, context=_context())
     _tasks.add(task)
     task.add_done_callback(_done)
     return task
+
+
+def _context() -> contextvars.Context:
+    """Not a request's: its thread is for others once it is over."""
+    context = contextvars.Context()
+    context.run(SyncToAsync.thread_sensitive_context.set, next(_next_thread))
+    return context
 
 
 def _done(task: "asyncio.Task[Any]") -> None:
@@ -44,7 +59,7 @@ def keep_lease() -> None:
     global _keeper
     loop = asyncio.get_event_loop()  # a server calls this just before it runs
     if _keeper is None or _keeper.done() or _keeper.get_loop() is not loop:
-        _keeper = loop.create_task(_keep(), context=contextvars.Context())
+        _keeper = loop.create_task(_keep(), context=_context())
 
 
 async def _keep() -> None:
@@ -54,11 +69,38 @@ async def _keep() -> None:
             await database_sync_to_async(accounting.keep)()
             now = timezone.now()
             if now.date() != tidied_on:
-                await database_sync_to_async(tidy)(now)
                 tidied_on = now.date()
+                in_background(_tidy(now))
+            for keep in KEEPERS:
+                await keep()
         except Exception:  # the next time perhaps
             logger.exception("what is due in the background could not be done")
         await asyncio.sleep(accounting.RENEW_SECONDS)
+
+
+async def _tidy(now: datetime) -> None:
+    """On a thread of its own: it may take its time, and nobody waits for it."""
+    try:
+        await sync_to_async(_tidied, thread_sensitive=False)(now)
+    except Exception:  # tomorrow, or by `manage.py tidy`
+        logger.exception("what is old could not be deleted")
+
+
+def _tidied(now: datetime) -> None:
+    try:
+        tidy(now)
+    finally:
+        connections.close_all()
+
+
+async def close_connections() -> None:
+    """Those of the threads that are used here."""
+    for thread in _threads:
+        token = SyncToAsync.thread_sensitive_context.set(thread)
+        try:
+            await sync_to_async(connections.close_all)()
+        finally:
+            SyncToAsync.thread_sensitive_context.reset(token)
 
 
 async def shutdown() -> None:
@@ -69,3 +111,4 @@ async def shutdown() -> None:
         async with asyncio.timeout(SHUTDOWN_SECONDS):
             while _tasks:
                 await asyncio.wait([*_tasks])
+    await close_connections()

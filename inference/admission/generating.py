@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from accounts.callers import Caller
-from accounts.models import SchedulerClass
 from accounts.sizes import output_limits
 from inference import runtime
 from inference.guards import check_prompt, field
@@ -87,7 +86,7 @@ async def generate(
         group=among.group if among else None,
         is_billed=among.is_billed if among else True,
         request_id=asker.request_id,
-        priority=SchedulerClass.values.index(asker.caller.policy.scheduler_class),
+        priority=asker.priority,
         with_progress=with_progress,
         if_too_long=if_too_long,
         **prompt,

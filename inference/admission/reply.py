@@ -37,6 +37,7 @@ class Reply:
         self.prompt_tokens = stream.prompt_tokens
         self.context_length = stream.context_length  # tokens that prompt and answer may have
         self.dropped = stream.dropped  # indices of messages that the model does not see
+        self.opens_thinking = stream.opens_thinking  # the prompt has the tag already
 
     @property
     def progress(self) -> Progress | None:

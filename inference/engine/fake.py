@@ -1,8 +1,8 @@
 """A model that needs no weights: it echoes the prompt, one token a word.
 
-Words of the prompt steer it: `crash` ends the process, `fail` the step, and for `now` it
-writes the time, in seconds since 1970, for `seed` the request's seed. The larger that is,
-up to 7, the less likely are its tokens.
+Words of the prompt steer it: `crash` ends the process, `fail` the step, for `now` it writes
+the time, in seconds since 1970, for `¶` a new line, and for `seed` the request's seed. The
+larger that is, up to 7, the less likely are its tokens.
 """
 
 import collections.abc
@@ -72,8 +72,13 @@ class FakeBackend:
     def piece(self, token: int) -> bytes:
         if token == END:
             return b""
-        word = self.words[token]
-        return f"{time.time() if word == 'now' else word} ".encode()
+        match self.words[token]:
+            case "now":
+                return f"{time.time()} ".encode()
+            case "¶":
+                return b"\n"
+            case word:
+                return f"{word} ".encode()
 
     def name(self, token: int) -> bytes:
         return self.piece(token) or b"<end>"

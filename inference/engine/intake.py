@@ -8,7 +8,7 @@ from typing import TypeVar
 from .backend import Backend
 from .errors import EngineError, EngineStopped, QueueFull
 from .logprobs import LogprobStream
-from .prompt import PromptMaker
+from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
 from .stats import Timings, Usage
 from .text import TextStream
@@ -110,9 +110,7 @@ class Intake:
         with self._lock:
             return request.id in self._withdrawn
 
-    def _settle(
-        self, request: Request, made: tuple[Sequence, list[int]] | EngineError | None
-    ) -> None:
+    def _settle(self, request: Request, made: tuple[Sequence, Prompt] | EngineError | None) -> None:
         # In one go: a cancel comes before the sequence has been delivered, or after.
         with self._lock:
             self._preparing.discard(request.id)
@@ -128,16 +126,16 @@ class Intake:
             self._send(Accepted(request.id, 0, 0))
             self._send(_withdrawn(request.id, 0))
 
-    def _accept(self, sequence: Sequence, dropped: list[int]) -> None:
-        id = sequence.id
-        self._send(Accepted(id, sequence.num_billed, sequence.max_tokens, dropped))
+    def _accept(self, sequence: Sequence, prompt: Prompt) -> None:
+        id, facts = sequence.id, (prompt.dropped, prompt.opens_thinking)
+        self._send(Accepted(id, sequence.num_billed, sequence.max_tokens, *facts))
         if sequence.request.is_held:
             self._held[id] = sequence
         else:
             self._deliver(sequence)
 
-    def _made(self, request: Request) -> tuple[Sequence, list[int]]:
-        """The sequence, and the messages that had to be left out."""
+    def _made(self, request: Request) -> tuple[Sequence, Prompt]:
+        """The sequence, and what its prompt was made of."""
         prompt = self._prompts.make(request)
         room = self._backend.info.context_length - len(prompt.tokens)
         params = request.params
@@ -149,7 +147,7 @@ class Intake:
             submitted_at=self._clock(),
             logprobs=None if params.num_logprobs is None else LogprobStream(len(prompt.echo)),
         )
-        return sequence, prompt.dropped
+        return sequence, prompt
 
     def _tried(self, work: Callable[[], T], request_id: str = "") -> T | EngineError:
         """What the work with the backend made, or why it made nothing."""

@@ -9,16 +9,20 @@ from .request import Request
 from .turns import reserve, to_drop
 from .wire import Count
 
+THINKING = "<think>"
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """Tokens, and the indices of the messages that had no room among them.
 
+    `opens_thinking`: it ends where the model is to think, within the tag.
     `echo` is the text again, for whoever wants to have it before the answer.
     """
 
     tokens: list[int]
     dropped: list[int]
+    opens_thinking: bool = False
     echo: str = ""
 
 
@@ -66,14 +70,15 @@ class PromptMaker:
             return self._trimmed(request, request.messages)
         text = request.text or ""
         if request.suffix:
-            return Prompt(self._infill(text, request), [], text if request.echo else "")
+            return Prompt(self._infill(text, request), [], echo=text if request.echo else "")
         if request.tokens is None:
             tokens = self._complete(self._tokenized(text), request)
-            return Prompt(tokens, [], text if request.echo else "")
+            return Prompt(tokens, [], echo=text if request.echo else "")
         for token in request.tokens:
             if not self._backend.has_token(token):
                 raise InvalidParameter("prompt", token, "is not a token of this model")
-        return Prompt(request.tokens, [], self._text(request.tokens) if request.echo else "")
+        echo = self._text(request.tokens) if request.echo else ""
+        return Prompt(request.tokens, [], echo=echo)
 
     def _text(self, tokens: list[int]) -> str:
         return b"".join(map(self._backend.piece, tokens)).decode(errors="replace")
@@ -95,19 +100,22 @@ class PromptMaker:
     def _trimmed(self, request: Request, messages: list[dict[str, Any]]) -> Prompt:
         """The prompt without the messages that the request's policy gives up."""
         made: dict[int, list[int] | int] = {}  # by the number of messages that are left out
+        opens: list[bool] = []
 
         def num_tokens(dropped: list[int]) -> int:
             gone = {*dropped}
             kept = [message for i, message in enumerate(messages) if i not in gone]
             text = self._backend.render(kept, request.template_options)
-            tokens = made[len(dropped)] = self._tokenized(text + request.prefix)
+            opens.append(text.rstrip().endswith(THINKING))
+            prefix = request.prefix.removeprefix(THINKING) if opens[-1] else request.prefix
+            tokens = made[len(dropped)] = self._tokenized(text + prefix)
             return _number(tokens)
 
         limit = self._context_length - reserve(request.params.max_tokens, self._context_length)
         dropped = to_drop(messages, request.context_policy, limit, num_tokens)
         if len(dropped) not in made:
             num_tokens(dropped)
-        return Prompt(self._complete(made[len(dropped)], request), dropped)
+        return Prompt(self._complete(made[len(dropped)], request), dropped, opens[-1])
 
     def _tokenized(self, text: str) -> list[int] | int:
         """The tokens; of what is far too long, only how many they are at least.

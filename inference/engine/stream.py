@@ -151,6 +151,7 @@ class TokenStream:
     ) -> None:
         self.prompt_tokens = accepted.prompt_tokens
         self.dropped = accepted.dropped  # indices of messages that are not in the prompt
+        self.opens_thinking = accepted.opens_thinking
         self.context_length = context_length  # tokens that prompt and answer may have
         self._mailbox = mailbox
         self._cancel = cancel

@@ -99,13 +99,15 @@ class Accepted(Message, frozen=True):
 
     The tokens of the prompt are those that are to be paid: none where another of its group pays.
     `max_tokens` of an answer are asked for, or fit into the context. The messages whose
-    indices are `dropped` are not in the prompt.
+    indices are `dropped` are not in the prompt. With `opens_thinking` the template has
+    begun the model's thoughts already: the answer comes without the tag.
     """
 
     id: int
     prompt_tokens: int
     max_tokens: int
     dropped: list[int] = []
+    opens_thinking: bool = False
 
 
 class Counted(Message, frozen=True):

@@ -1,4 +1,5 @@
-// `<button data-copy="id" hidden>` copies the text of that element, and says so.
+// `<button data-copy="id" data-copied data-select hidden>` copies the text of that element,
+// and says so, or which keys do it.
 
 for (const button of document.querySelectorAll("button[data-copy]")) {
   const source = document.getElementById(button.dataset.copy);
@@ -6,7 +7,7 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   button.hidden = false;
   button.setAttribute("aria-live", "polite");
   button.addEventListener("click", async () => {
-    button.textContent = (await copied(source)) ? "Copied" : "Press Ctrl+C or ⌘C";
+    button.textContent = (await copied(source)) ? button.dataset.copied : button.dataset.select;
     setTimeout(() => (button.textContent = label), 4000);
   });
 }

@@ -18,10 +18,11 @@ from accounts.quota.windows import Period, Quota
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOON = datetime(2026, 5, 31, 12, 0, 30, tzinfo=UTC)
+KEY = f"key:{uuid.UUID(int=1).hex}"
 FACTS = {"owner": "somebody", "model": "m", "endpoint": "chat"}
 QUOTAS = [
     Quota(subject, period, 1000, f"rule of {period}", subject)
-    for subject in ("key:1", "user:1", "group:1")
+    for subject in (KEY, "user:1", "group:1")
     for period in Period
 ]
 # With those of the transaction; on a server each is a round trip.

@@ -19,6 +19,7 @@ OPEN = {
     *("account_reset_password_from_key", "account_reset_password_from_key_done"),
     *("mfa_authenticate", "openid_connect_login", "openid_connect_callback"),
     *("socialaccount_login_cancelled", "socialaccount_login_error", "socialaccount_signup"),
+    "set_language",
     "shared",  # for whoever has the link
 }
 PATTERNS = [*accounts.pages.urls.urlpatterns, *chat.urls.urlpatterns]

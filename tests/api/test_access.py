@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, UsageRecord, User
 from chat.models import Attachment, Conversation
+from chat.sharing import share
 from inference.models import LanguageModel
 from llmsite import sockets
 from tests.chat.socket import OWN_PAGE, Socket
@@ -77,6 +78,31 @@ PAGES = {
     "c/<uuid:uid>/": "/c/{conversation}/",
     "c/<uuid:uid>/settings/": "/c/{conversation}/settings/",
     "c/branch/": "/c/branch/",
+    "c/list/<slug:place>/": "/c/list/folder-{folder}/",
+    "c/search/": "/c/search/",
+    "c/<uuid:uid>/at/<uuid:message>/": "/c/{conversation}/at/{message}/",
+    "c/<uuid:uid>/menu/": "/c/{conversation}/menu/",
+    "c/<uuid:uid>/title/": "/c/{conversation}/title/",
+    "c/<uuid:uid>/pin/": "/c/{conversation}/pin/",
+    "c/<uuid:uid>/move/": "/c/{conversation}/move/",
+    "c/<uuid:uid>/archive/": "/c/{conversation}/archive/",
+    "c/<uuid:uid>/delete/": "/c/{conversation}/delete/",
+    "c/<uuid:uid>/restore/": "/c/{conversation}/restore/",
+    "c/<uuid:uid>/share/": "/c/{conversation}/share/",
+    "c/<uuid:uid>/preset/": "/c/{conversation}/preset/",
+    "c/<uuid:uid>/export.json": "/c/{conversation}/export.json",
+    "c/<uuid:uid>/export.md": "/c/{conversation}/export.md",
+    "c/export.json": "/c/export.json",
+    "c/import/": "/c/import/",
+    "c/shared/": "/c/shared/",
+    "c/shared/<int:pk>/revoke/": "/c/shared/{share}/revoke/",
+    "c/folders/": "/c/folders/",
+    "c/folders/<int:pk>/rename/": "/c/folders/{folder}/rename/",
+    "c/folders/<int:pk>/delete/": "/c/folders/{folder}/delete/",
+    "c/presets/": "/c/presets/",
+    "c/presets/<int:pk>/use/": "/c/presets/{preset}/use/",
+    "c/presets/<int:pk>/rename/": "/c/presets/{preset}/rename/",
+    "c/presets/<int:pk>/delete/": "/c/presets/{preset}/delete/",
     "compare/": "/compare/",
     "connect/": "/connect/",
     "attachments/": "/attachments/",
@@ -122,7 +148,9 @@ ENTRANCE = {
         404,
     ),
 }
-TABLES = [OPENAIS, OLDERS, PROBES, PAGES, ENTRANCE]
+# For whoever was given the link.
+LINKS = {"s/<slug:token>/": Route("/s/{token}/", {"GET": 200, "HEAD": 200})}
+TABLES = [OPENAIS, OLDERS, PROBES, PAGES, ENTRANCE, LINKS]
 STATIC = ["/static/css/site.css", "/static/js/copy.js"]
 
 # The administration is closed whatever it holds: its URLs need no rows.
@@ -331,6 +359,17 @@ class TestWhatIsOpen:
     def test_probes_answer_everybody(self, fake_row, headers):
         assert statuses(walk(paths_of(PROBES), **headers)) == expected(PROBES)
 
+    @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
+    def test_a_shared_link_is_open_to_whoever_has_it(self, alice, headers):
+        link = LINKS["s/<slug:token>/"]
+        path = link.path.format(token=share(session_of(alice)).token)
+        answers = walk([path], **headers)
+        assert statuses(answers) == expected({"": link._replace(path=path)})
+        assert tells_of(answers, "secret") == {f"GET {path}"}
+
+    def test_a_link_that_was_made_up_leads_nowhere(self, db):
+        assert {*statuses(walk(["/s/made-up/"])).values()} == {404, 405}
+
     @pytest.mark.parametrize("path", STATIC)
     @pytest.mark.parametrize("headers", ["nobody", "revoked"], indirect=True)
     def test_static_files_are_everybodys(self, headers, path):
@@ -360,7 +399,17 @@ class TestPages:
         notes = Attachment.objects.create(user=alice.user, name="alice.txt", size_bytes=1)
         whose = {"owner": f"user:{alice.user.pk}", "user": alice.user}
         talk = Conversation.objects.create(title="alice's", **whose)
-        return {"key": alice.key.pk, "attachment": notes.uid, "conversation": talk.uid}
+        talk.head = talk.messages.create(role="user", text="alice's question")
+        talk.save()
+        return {
+            "key": alice.key.pk,
+            "attachment": notes.uid,
+            "conversation": talk.uid,
+            "message": talk.head.uid,
+            "share": share(talk).pk,
+            "folder": alice.user.folders.create(name="alice's").pk,
+            "preset": alice.user.presets.create(name="alice's").pk,
+        }
 
     @pytest.fixture
     def paths(self, own):
@@ -393,7 +442,7 @@ class TestPages:
         paths = [path for path in PAGES.values() if "{" in path]
         answers = walk([path.format(**own) for path in paths], browser)
         found = {what for what, status in statuses(answers).items() if status not in (404, 405)}
-        assert (len(paths), found) == (6, set())
+        assert (len(paths), found) == (25, set())
         alice.key.refresh_from_db()
         assert (alice.key.state, alice.key.name) == ("active", "alice's laptop")
         assert Attachment.objects.filter(uid=own["attachment"]).exists()

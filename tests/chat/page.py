@@ -28,7 +28,7 @@ LENGTHS = {
 ALLOWED = {
     "a": {"href", "title", "target", "rel", "class"},
     "button": {"type", "class", "hidden"},
-    "input": {"type", "class", "disabled", "checked"},
+    "input": {"type", "class", "disabled", "checked", "aria-label"},
     "ol": {"start", "class"},
     "th": {"align"},
     "td": {"align"},

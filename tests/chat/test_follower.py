@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.follower import Follower
+from chat.follower import MOST_AT_ONCE, Follower
 
 IDS = {"conversation": "c", "message": "m"}
 
@@ -70,3 +70,19 @@ def test_whatever_is_lost_the_text_is_told_once_and_in_order(text, cuts, lost, h
     frames += some.catch_up("", text)
 
     assert text[:start] + told(frames) == text
+
+
+def test_a_socket_that_has_more_than_there_is_is_told_how_much():
+    some = Follower(IDS, seq=9, reasoning_seq=1)
+
+    assert some.cut(2, 3) == [{"type": "cut", "seq": 3, "reasoning_seq": 1, **IDS}]
+    assert some.cut(2, 3) == []
+    assert some.catch_up("Hm", "one two") == [piece("m", 2, "reasoning"), piece(" two", 7)]
+
+
+def test_a_long_rest_comes_in_frames_that_can_be_sent():
+    text = "x" * (2 * MOST_AT_ONCE + 1)
+    frames = Follower(IDS).catch_up("", text)
+
+    assert told(frames) == text
+    assert [frame["seq"] for frame in frames] == [MOST_AT_ONCE, 2 * MOST_AT_ONCE, len(text)]

@@ -79,11 +79,11 @@ async def test_what_the_page_shows_already_is_not_sent_again():
 async def test_what_is_long_is_rendered_on_a_thread(monkeypatch):
     threads = []
 
-    async def to_thread(render, page):
+    async def apart(render, page):
         threads.append(page.size)
         return render(page)
 
-    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    monkeypatch.setattr(painter, "apart", apart)
     page = Page()
     artist = Painter(IDS, page.show, 0)
     artist.add([piece("```\n" + LONG)])

@@ -228,7 +228,8 @@ async def test_an_answer_whose_process_died_is_interrupted_and_goes_on(socket, c
     assert done["status"] == "interrupted"
     assert socket.text(answer.uid.hex) == "one "
     await socket.say("continue", message=answer.uid.hex)
-    assert (await socket.hear_until("done"))["status"] == "complete"
+    again = await socket.hear_until("done")
+    assert again["status"] == "complete", socket.heard
 
 
 # What is refused

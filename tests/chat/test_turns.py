@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.accounting import HOLDER
 from accounts.models import Lease
-from chat import turns
+from chat import running, turns
 from chat.branch import branch, switch
 from chat.errors import ConversationBusy, MessageNotFound
 from chat.models import Attachment, Message, Role, Status
@@ -17,7 +17,7 @@ from chat.models import Attachment, Message, Role, Status
 def say(conversation, text="Hello", parent=None, attachments=(), answer="Hi"):
     """A turn that is over."""
     turn = turns.say(conversation, parent, text, attachments, "channel")
-    turns.end(turn.answer, Status.COMPLETE, text=answer)
+    running.end(turn.answer, Status.COMPLETE, text=answer)
     return turn
 
 
@@ -51,7 +51,7 @@ def test_an_edited_message_is_a_branch_and_the_old_one_is_there(conversation):
     first = say(conversation, "Hello")
     say(conversation, "And?", first.answer)
     second = turns.edit(first.question, "Good morning", None, "channel")
-    turns.end(second.answer, Status.COMPLETE, text="Good morning to you")
+    running.end(second.answer, Status.COMPLETE, text="Good morning to you")
 
     assert texts(conversation) == ["Good morning", "Good morning to you"]
     assert branch(conversation)[0].position == 2
@@ -62,7 +62,7 @@ def test_an_edited_message_is_a_branch_and_the_old_one_is_there(conversation):
 def test_another_answer_stands_beside_the_first(conversation):
     first = say(conversation)
     second = turns.again(first.answer, "other", "channel")
-    turns.end(second.answer, Status.COMPLETE, text="Hey")
+    running.end(second.answer, Status.COMPLETE, text="Hey")
 
     conversation.refresh_from_db()
     shown = branch(conversation)[-1]
@@ -86,7 +86,7 @@ def test_there_is_no_other_answer_to_nothing(conversation):
 @pytest.mark.parametrize("status", [Status.STOPPED, Status.INTERRUPTED, Status.FAILED])
 def test_what_was_cut_off_can_go_on(conversation, status):
     turn = turns.say(conversation, None, "Hello", [], "channel")
-    turns.end(turn.answer, status, text="Good mor", error="why", error_code="engine_error")
+    running.end(turn.answer, status, text="Good mor", error="why", error_code="engine_error")
 
     again = turns.write_on(turn.answer, "another")
 
@@ -128,7 +128,7 @@ def test_an_attachment_goes_with_one_message(conversation, attachment):
 def test_an_edited_message_keeps_its_attachments_unless_told_otherwise(conversation, attachment):
     first = say(conversation, attachments=[attachment.uid])
     kept = turns.edit(first.question, "Hello!", None, "channel")
-    turns.end(kept.answer, Status.COMPLETE)
+    running.end(kept.answer, Status.COMPLETE)
     dropped = turns.edit(first.question, "Hello?", [], "channel")
 
     assert [a.text for a in kept.question.attachments.all()] == ["a"]
@@ -141,27 +141,69 @@ def test_an_edited_message_keeps_its_attachments_unless_told_otherwise(conversat
 
 def test_whoever_lost_an_answer_does_not_write_it(conversation):
     turn = turns.say(conversation, None, "Hello", [], "channel")
-    assert turns.checkpoint(turn.answer, "Good mor", "")
+    assert running.checkpoint(turn.answer, "Good mor", "")
 
-    turns.give_up(turn.answer)
+    running.give_up(turn.answer)
 
-    assert not turns.checkpoint(turn.answer, "Good morning", "")
-    assert not turns.end(turn.answer, Status.COMPLETE, text="Good morning")
+    assert not running.checkpoint(turn.answer, "Good morning", "")
+    assert not running.end(turn.answer, Status.COMPLETE, text="Good morning")
     turn.answer.refresh_from_db()
     assert (turn.answer.text, turn.answer.status) == ("Good mor", Status.INTERRUPTED)
 
 
-def test_answers_of_dead_processes_are_given_up(conversation):
+def left_by(holder, conversation, **lease):
+    """An answer that another process writes, or wrote."""
     turn = turns.say(conversation, None, "Hello", [], "channel")
-    dead = uuid.uuid4()
-    Message.objects.filter(pk=turn.answer.pk).update(holder=dead)
-    lease = Lease.objects.create(holder=dead, expires_at=timezone.now() + timedelta(hours=1))
+    Message.objects.filter(pk=turn.answer.pk).update(holder=holder)
+    Lease.objects.create(holder=holder, **lease)
+    return turn
 
-    assert turns.give_up_abandoned() == 0
-    lease.delete()
-    assert turns.give_up_abandoned() == 1
+
+def test_with_redis_answers_are_abandoned_once_the_lease_has_run_out(conversation, settings):
+    settings.REDIS_URL = "redis://nowhere"
+    other, hour = uuid.uuid4(), timedelta(hours=1)
+    turn = left_by(other, conversation, expires_at=timezone.now() + hour)
+    assert running.abandoned() == []
+
+    Lease.objects.update(expires_at=timezone.now() - hour)
+    assert running.abandoned() == [turn.answer]
+
+
+def test_without_redis_there_is_no_other_process(conversation, settings):
+    settings.REDIS_URL = None
+    hour = timedelta(hours=1)
+    turn = left_by(uuid.uuid4(), conversation, expires_at=timezone.now() + hour)
+
+    assert running.abandoned() == [turn.answer]
+
+
+def test_an_answer_that_was_left_holds_nobody_up(conversation, settings):
+    settings.REDIS_URL = None
+    turn = left_by(uuid.uuid4(), conversation, expires_at=timezone.now())
+    turn.answer.refresh_from_db()
+
+    turns.say(conversation, turn.answer, "And?", [], "channel")
+
     turn.answer.refresh_from_db()
     assert turn.answer.status == Status.INTERRUPTED
+
+
+def test_an_answer_goes_on_once(conversation):
+    turn = turns.say(conversation, None, "Hello", [], "channel")
+    running.end(turn.answer, Status.STOPPED, text="Good", completion_tokens=3)
+    as_it_was = Message.objects.get(pk=turn.answer.pk)
+    again = turns.write_on(turn.answer, "one")
+
+    with pytest.raises(ConversationBusy):
+        turns.write_on(as_it_was, "another")
+    assert again.answer.completion_tokens is None
+
+
+def test_only_what_people_said_is_edited(conversation):
+    turn = say(conversation)
+
+    with pytest.raises(MessageNotFound):
+        turns.edit(turn.answer, "Hello!", None, "channel")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,6 @@ function complete() {
     if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
     else element.removeAttribute("tabindex");
   }
-  for (const box of document.querySelectorAll(".task-list-item-checkbox:not([aria-label])")) {
-    box.setAttribute("aria-label", box.parentElement.textContent.trim());
-  }
   for (const button of document.querySelectorAll(".tool[aria-label]:not([title])")) {
     button.title = button.ariaLabel;
   }

@@ -8,6 +8,7 @@ import { ask, hideRefusal, showRefusal, showState } from "./connection.js";
 import { addressOf } from "./ids.js";
 import { toEnd } from "./scroll.js";
 import { Settings } from "./settings.js";
+import { changed } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Thread } from "./thread.js";
 
@@ -133,9 +134,6 @@ class Chat {
     document.title = `${title} · llmsite`;
   }
 }
-
-// The list of conversations reads itself anew.
-const changed = () => document.body.dispatchEvent(new CustomEvent("chat:changed"));
 
 // Until the model has found one, as the server has it.
 const titleOf = (text) => text.trim().split("\n")[0].slice(0, 60);

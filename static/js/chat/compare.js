@@ -3,6 +3,7 @@
 import { Composer } from "./composer.js";
 import { ask, showState } from "./connection.js";
 import { addressOf, dashed } from "./ids.js";
+import { changed } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Thread } from "./thread.js";
 
@@ -47,7 +48,7 @@ class Side {
     link.hidden = false;
     remember(this.root.dataset.side, conversation);
     this.thread.take(accepted);
-    document.body.dispatchEvent(new CustomEvent("chat:changed"));
+    changed();
   }
 
   #clicked({ target }) {

@@ -41,6 +41,12 @@ function shown() {
   document.querySelector(".stage").inert = isDrawerOpen();
 }
 
+// The list of conversations reads itself anew, unless what was searched for is in its place.
+export function changed() {
+  if (document.getElementById("side-search")?.value) return;
+  document.body.dispatchEvent(new CustomEvent("chat:changed"));
+}
+
 isPhone.addEventListener("change", () => {
   delete root.dataset.drawer;
   shown();

@@ -3,6 +3,7 @@
 const FIRST_MS = 500;
 const LONGEST_MS = 15_000;
 const ASLEEP_MS = 30_000; // a page that was hidden for so long may have a dead socket
+const LATE_MS = 5000; // after that a message returns to its field
 const NOT_LET_IN = 4401;
 
 export class Socket extends EventTarget {
@@ -16,7 +17,7 @@ export class Socket extends EventTarget {
 
   constructor() {
     super();
-    addEventListener("online", () => this.#now());
+    addEventListener("online", () => this.#renew());
     addEventListener("offline", () => this.#tell("offline"));
     document.addEventListener("visibilitychange", () => this.#wake());
     this.#open();
@@ -31,12 +32,25 @@ export class Socket extends EventTarget {
   }
 
   // Resolves to the `accepted` frame; rejects with the `error` frame, or with `lost`.
-  request(frame) {
+  async request(frame) {
+    if (this.#isOpening) await this.#opening();
     const ref = String(++this.#lastRef);
     return new Promise((resolve, reject) => {
       this.#replies.set(ref, { resolve, reject });
       this.send({ ...frame, ref });
       if (!this.isOpen) this.#settle(ref, { type: "error", code: "not_connected" });
+    });
+  }
+
+  get #isOpening() {
+    return this.#socket?.readyState === WebSocket.CONNECTING;
+  }
+
+  // People may be quicker than a page that has just been loaded.
+  #opening() {
+    return new Promise((resolve) => {
+      this.addEventListener("state", resolve, { once: true });
+      setTimeout(resolve, LATE_MS);
     });
   }
 
@@ -90,12 +104,18 @@ export class Socket extends EventTarget {
     if (this.#socket.readyState === WebSocket.CLOSED) this.#open();
   }
 
+  // It may look open and be dead: the network was away.
+  #renew() {
+    if (this.isOpen) this.#socket.close();
+    this.#now();
+  }
+
   #wake() {
     const slept = Date.now() - this.#hiddenAt;
     this.#hiddenAt = document.hidden ? Date.now() : Infinity;
     if (document.hidden) return;
-    if (slept > ASLEEP_MS && this.isOpen) this.#socket.close();
-    this.#now();
+    if (slept > ASLEEP_MS) this.#renew();
+    else this.#now();
   }
 
   #tell(state) {

@@ -65,6 +65,10 @@ export class Thread extends EventTarget {
       case "delta":
         article.dataset.seq = frame.seq;
         return showProgress(article, frame);
+      case "cut": // the server had not kept what came last
+        article.dataset.seq = frame.seq;
+        article.dataset.reasoningSeq = frame.reasoning_seq;
+        return;
       case "block":
         return showBlock(article, frame);
       case "usage":
@@ -77,8 +81,8 @@ export class Thread extends EventTarget {
 
   #end(article, frame) {
     const whole = parsed(frame.html).querySelector(".message");
-    if (whole) replace(article, whole);
-    else article.dataset.status = frame.status;
+    if (!whole) return this.refresh(); // too large for a frame
+    replace(article, whole);
     announce(say(frame.status));
     this.#emit("running", false);
   }

@@ -1,0 +1,77 @@
+"""Files beside a message: chosen or dropped, with what they cost."""
+
+import pytest
+from playwright.sync_api import expect
+
+from .talk import answer, ask, done, field, questions, text_of
+
+NOTES = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"three more words"}
+PICTURE = {"name": "cat.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + b"\0" * 99}
+DROP = """
+name => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File(["dropped words"], name, { type: "text/plain" }));
+  const options = { dataTransfer, bubbles: true, cancelable: true };
+  const isLeftToTheBrowser = (type) => document.body.dispatchEvent(new DragEvent(type, options));
+  const over = isLeftToTheBrowser("dragover");
+  const isInvited = !document.getElementById("drop").hidden;
+  return { over, isInvited, drop: isLeftToTheBrowser("drop") };
+}
+"""
+
+
+def chip(page):
+    return page.locator(".chip")
+
+
+def test_a_file_is_chosen_costs_tokens_and_reaches_the_model(page):
+    page.locator("#files").set_input_files(NOTES)
+    expect(chip(page).locator(".name")).to_have_text("notes.txt")
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
+    ask(page, "What is in it?")
+
+    expect(text_of(done(page))).to_contain_text("three more words")
+    expect(chip(page)).to_have_count(0)
+    expect(questions(page).locator(".attachments .name")).to_have_text("notes.txt")
+    expect(questions(page).locator(".attachments .cost")).to_contain_text("tokens")
+
+
+def test_a_file_is_dropped_anywhere_on_the_page(page):
+    heard = page.evaluate(DROP, "drop.md")
+
+    assert heard == {"over": False, "isInvited": True, "drop": False}
+    expect(chip(page).locator(".name")).to_have_text("drop.md")
+    expect(page.locator("#drop")).to_be_hidden()
+    ask(page, "Look")
+    expect(text_of(done(page))).to_contain_text("dropped words")
+
+
+def test_a_file_is_taken_away_again(alice, page):
+    page.locator("#files").set_input_files(NOTES)
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
+    with page.expect_response(lambda response: response.request.method == "DELETE"):
+        page.get_by_role("button", name="Remove notes.txt").click()
+
+    expect(chip(page)).to_have_count(0)
+    expect(field(page)).to_be_focused()
+    assert alice.context.request.get("/attachments/").json() == {"attachments": []}
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_words(alice, page):
+    alice.may_complain("status of 4")
+    page.locator("#files").set_input_files(PICTURE)
+
+    expect(page.get_by_role("alert")).to_contain_text("cat.png")
+    expect(chip(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>.txt", "x" * 150 + ".txt"])
+def test_a_name_is_only_a_name(page, name):
+    page.locator("#files").set_input_files({**NOTES, "name": name})
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
+    ask(page, "Look")
+    done(page)
+
+    assert page.locator(".attachments img").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(answer(page)).to_be_visible()

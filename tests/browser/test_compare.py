@@ -1,0 +1,53 @@
+"""One prompt, two models."""
+
+from playwright.sync_api import expect
+
+from .talk import LONG, MEDIUM, ask, field
+
+
+def side(page, name):
+    return page.locator(f'[data-side="{name}"]')
+
+
+def answer_of(page, name):
+    return side(page, name).locator('.message[data-role="assistant"]').last
+
+
+def done_on_both(page, status="complete"):
+    for name in ("left", "right"):
+        expect(answer_of(page, name)).to_have_attribute("data-status", status)
+
+
+def test_both_models_answer_side_by_side_and_again(alice):
+    page = alice.open("/compare/")
+    page.locator("#right-model").select_option("other")
+    ask(page, MEDIUM)
+    done_on_both(page)
+    expect(answer_of(page, "left").locator(".figures")).to_contain_text("fake")
+    expect(answer_of(page, "right").locator(".figures")).to_contain_text("other")
+    ask(page, "more")
+    expect(side(page, "left").locator(".turn")).to_have_count(2)
+    expect(side(page, "right").locator(".turn")).to_have_count(2)
+    done_on_both(page)
+
+
+def test_both_are_there_when_the_page_is_loaded_again_and_one_goes_on_by_itself(alice):
+    page = alice.open("/compare/")
+    ask(page, "hello")
+    done_on_both(page)
+    page.reload()
+    done_on_both(page)
+    side(page, "right").get_by_role("link", name="Continue in this one").click()
+
+    expect(field(page)).to_have_attribute("placeholder", "Ask anything")
+    expect(page.locator(".turn")).to_have_count(1)
+
+
+def test_stop_ends_both(alice):
+    page = alice.open("/compare/")
+    ask(page, LONG)
+    for name in ("left", "right"):
+        expect(answer_of(page, name)).to_contain_text("w9 ")
+    page.get_by_role("button", name="Stop both").click()
+
+    done_on_both(page, "stopped")

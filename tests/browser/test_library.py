@@ -1,0 +1,199 @@
+"""Finding, sorting, sharing and taking along what was said."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from .library import bring, conversation, notice, opened
+from .talk import answer, ask_and_wait, press, questions, text_of
+
+
+@pytest.fixture
+def kitchen(alice):
+    """Alice's page, with two conversations in the list."""
+    return bring(
+        alice,
+        conversation("Cake", "How is a cake made?", "With **eggs** and flour."),
+        conversation("Soup", "How is a soup made?", "With water."),
+    )
+
+
+def row(page, title):
+    return page.locator(".chat-row").filter(has_text=title)
+
+
+def choose(page, title, what):
+    """From the menu of that conversation."""
+    row(page, title).locator("summary").click()
+    row(page, title).locator(".chat-menu-body").get_by_text(what, exact=True).click()
+
+
+def toast(page):
+    return page.locator("#toast")
+
+
+def test_what_was_said_is_found_and_leads_to_the_message(kitchen):
+    kitchen.locator("#side-search").fill("egg")
+    expect(kitchen.locator(".chat-hit")).to_have_count(1)
+    expect(kitchen.locator(".chat-hit mark")).to_have_text("eggs")
+    kitchen.locator(".chat-hit a").click()
+
+    expect(kitchen.locator("#title")).to_have_text("Cake")
+    assert "#message-" in kitchen.url
+
+
+def test_what_is_on_another_branch_is_found_and_shown(page):
+    ask_and_wait(page, "apricot")
+    press(questions(page).first, "Edit")
+    page.get_by_label("Your message").fill("banana")
+    page.get_by_label("Your message").press("Enter")
+    expect(text_of(answer(page))).to_have_text("banana")
+    page.locator("#side-search").fill("apricot")
+    page.locator(".chat-hit a").first.click()
+
+    expect(questions(page)).to_contain_text("apricot")
+
+
+def test_hits_stay_while_an_answer_begins_and_gets_its_title(kitchen):
+    kitchen.goto("/")
+    kitchen.locator("#side-search").fill("egg")
+    expect(kitchen.locator(".chat-hit")).to_have_count(1)
+    ask_and_wait(kitchen, "hello")
+    expect(kitchen).to_have_title(re.compile("^Write a title"))
+
+    expect(kitchen.locator(".chat-hit")).to_have_count(1)
+
+
+def test_a_search_without_a_hit_says_so(kitchen):
+    kitchen.locator("#side-search").fill("zebra")
+    expect(kitchen.locator("#library")).to_contain_text("0 conversations found")
+
+
+def test_a_conversation_is_pinned_and_unpinned(kitchen):
+    choose(kitchen, "Cake", "Pin")
+    expect(toast(kitchen)).to_contain_text("Pinned.")
+    expect(kitchen.locator(".chat-group").nth(1)).to_have_text("Pinned")
+    choose(kitchen, "Cake", "Unpin")
+
+    expect(kitchen.locator(".chat-group", has_text="Pinned")).to_have_count(0)
+
+
+def test_an_archived_conversation_goes_and_comes_back(kitchen):
+    choose(kitchen, "Cake", "Archive")
+    expect(row(kitchen, "Cake")).to_have_count(0)
+    toast(kitchen).get_by_role("button", name="Undo").click()
+    expect(row(kitchen, "Cake")).to_have_count(1)
+    choose(kitchen, "Cake", "Archive")
+    expect(row(kitchen, "Cake")).to_have_count(0)
+    kitchen.get_by_role("link", name="Archived").click()
+
+    expect(row(kitchen, "Cake")).to_have_count(1)
+
+
+def test_a_deleted_conversation_is_had_back(kitchen):
+    choose(kitchen, "Cake", "Delete")
+    expect(row(kitchen, "Cake")).to_have_count(0)
+    toast(kitchen).get_by_role("button", name="Undo").click()
+    expect(row(kitchen, "Cake")).to_have_count(1)
+    choose(kitchen, "Cake", "Delete")
+    expect(row(kitchen, "Cake")).to_have_count(0)
+    kitchen.get_by_role("link", name="Recently deleted").click()
+    row(kitchen, "Cake").get_by_role("button", name="Restore").click()
+
+    expect(toast(kitchen)).to_contain_text("“Cake” is back.")
+
+
+def test_the_conversation_that_is_open_is_deleted(alice):
+    page = opened(alice, "How?", "So.")
+    choose(page, "Cake", "Delete")
+
+    expect(page.get_by_role("heading", name="Recently deleted")).to_be_visible()
+    expect(notice(page)).to_contain_text("“Cake” was deleted.")
+
+
+def test_a_title_is_changed_in_its_row(kitchen):
+    choose(kitchen, "Cake", "Rename")
+    field = kitchen.locator(".chat-rename input[name=title]")
+    field.fill("Pie")
+    field.press("Enter")
+
+    expect(row(kitchen, "Pie")).to_have_count(1)
+
+
+# Sharing
+
+
+def test_a_stranger_reads_what_is_shared_until_it_is_revoked(alice, stranger):
+    stranger.may_complain("404")
+    page = opened(alice, "How is a cake made?", "With **eggs**.")
+    page.goto(page.url + "share/")
+    page.get_by_role("button", name="Make a link").click()
+    address = page.locator("code.wrap").text_content()
+    shared = stranger.open(address)
+    expect(shared.get_by_role("heading", name="Cake")).to_be_visible()
+    expect(shared.locator(".prose strong")).to_have_text("eggs")
+    expect(shared.get_by_text(re.compile("Alice|person-"))).to_have_count(0)
+
+    page.get_by_role("link", name="Revoke").click()
+    page.get_by_role("button", name="Revoke").click()
+    assert stranger.context.request.get(address).status == 404
+
+
+def test_people_do_not_see_each_others_conversations(alice, bob):
+    bob.may_complain("404")
+    page = opened(alice, "How is a cake made?", "With eggs.")
+    other = bob.open()
+
+    expect(other.locator("#library .chat-row")).to_have_count(0)
+    other.locator("#side-search").fill("eggs")
+    expect(other.locator("#library")).to_contain_text("0 conversations found")
+    assert other.goto(page.url).status == 404
+    assert bob.context.request.get(page.url + "export.json").status == 404
+
+
+def test_a_stranger_is_asked_to_sign_in(alice, stranger):
+    page = opened(alice, "How?", "So.")
+    other = stranger.open(page.url)
+
+    assert "/accounts/login/" in other.url
+
+
+# Taking along
+
+
+def test_what_is_exported_is_imported_by_somebody_else(alice, bob, tmp_path):
+    page = opened(alice, "How is a cake made?", "With **eggs**.")
+    page.goto("/c/import/")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export all").click()
+    file = tmp_path / "export.json"
+    download.value.save_as(file)
+    other = bob.open("/c/import/")
+    other.set_input_files("#content input[type=file]", file)
+    other.get_by_role("button", name="Import", exact=True).click()
+    expect(notice(other)).to_contain_text("1 conversation, 2 messages")
+    other.locator("#library").get_by_role("link", name="Cake").click()
+
+    expect(text_of(answer(other)).locator("strong")).to_have_text("eggs")
+
+
+def test_a_conversation_is_downloaded_as_markdown(alice):
+    page = opened(alice, "How is a cake made?", "With **eggs**.")
+    row(page, "Cake").locator("summary").click()
+    with page.expect_download() as download:
+        row(page, "Cake").get_by_text("Export as Markdown").click()
+
+    assert "With **eggs**." in Path(download.value.path()).read_text()
+
+
+def test_a_file_that_is_none_of_ours_is_refused_in_words(alice):
+    page = alice.open("/c/import/")
+    file = {"name": "x.json", "mimeType": "application/json", "buffer": json.dumps({}).encode()}
+    page.set_input_files("#content input[type=file]", file)
+    page.get_by_role("button", name="Import", exact=True).click()
+
+    expect(page.locator("#content form")).to_contain_text("file")
+    expect(page.locator("#content [id$=_error], #content .errorlist").first).to_be_visible()

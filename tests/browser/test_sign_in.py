@@ -1,0 +1,46 @@
+"""Coming in and going out."""
+
+from playwright.sync_api import expect
+
+from .site import PASSWORD
+from .talk import ask_and_wait, field
+
+
+def test_alice_signs_in_where_she_wanted_to_go_and_out_again(stranger):
+    page = stranger.open("/compare/")
+    page.get_by_label("User name or email").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Compare two models")).to_be_visible()
+    page.goto("/")
+    ask_and_wait(page, "hello")
+    page.locator("details.menu", has_text="alice").locator("summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/")
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_wrong_password_is_told_and_nothing_more(stranger):
+    page = stranger.open("/")
+    page.get_by_label("User name or email").fill("alice")
+    page.get_by_label("Password").fill("something-else")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert "/accounts/login/" in page.url
+
+
+def test_a_page_whose_session_has_ended_says_so_and_keeps_the_text(alice, page):
+    alice.may_complain("WebSocket|status of 40")
+    cookies = alice.context.cookies()
+    page.goto("/")
+    alice.context.clear_cookies()
+    alice.context.add_cookies([one for one in cookies if one["name"] == "csrftoken"])
+    field(page).fill("my words")
+    page.reload()
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    alice.context.add_cookies(cookies)
+    page.goto("/")
+    expect(field(page)).to_have_value("my words")
