@@ -109,7 +109,7 @@ class Scheduler:
             budget = min(budget, self.prefill_chunk_tokens)
         for sequence in self.running:
             if budget and not sequence.is_decoding:
-                work = self._work(sequence, budget)
+                work = self._work(sequence, min(budget, self._until_shared(sequence)))
                 budget -= len(work.tokens)
                 works.append(work)
         return works
@@ -135,6 +135,13 @@ class Scheduler:
         sequence.status = Status.WAITING
         self.waiting.appendleft(sequence)
         return slot
+
+    def _until_shared(self, sequence: Sequence) -> int:
+        """Tokens to compute until those who wait for them enter: it might leave with the next."""
+        left = sequence.num_shareable - sequence.num_computed
+        if left > 0 and any(self._source(waiting) is sequence for waiting in self.waiting):
+            return left
+        return sequence.num_pending
 
     def _work(self, sequence: Sequence, budget: int) -> Work:
         tokens = sequence.pending(budget)

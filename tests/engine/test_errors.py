@@ -15,6 +15,7 @@ from inference.engine.errors import (
     PromptTooLong,
     QueueFull,
     TemplateError,
+    Unsupported,
     restore_error,
 )
 from inference.engine.wire import Failure, decode_from_engine, encode
@@ -23,6 +24,7 @@ SAMPLES = [
     EngineError("It failed.", param="prompt", retry_after=2.5),
     InvalidParameter("top_p", 3, "is not at most 1"),
     TemplateError("The template refuses the messages."),
+    Unsupported("suffix", "needs another model"),
     PromptTooLong(5000, 4096, "messages"),
     ModelNotFound("gpt"),
     ModelLoadFailed("/m.gguf: there is no such file"),

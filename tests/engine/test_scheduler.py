@@ -376,7 +376,7 @@ def test_a_prompt_is_computed_once_for_all_its_answers():
 
     assert [shares(simulation.step()) for _ in range(4)] == [
         [(1, 8, False)],
-        [(1, 4, True)],
+        [(1, 3, False)],
         [(1, 1, True), (2, 1, True), (3, 1, True)],
         [(1, 1, True), (2, 1, True), (3, 1, True)],
     ]
@@ -388,8 +388,15 @@ def test_cells_of_a_shared_prompt_are_counted_once():
     simulation.step()
     simulation.step()
 
-    assert simulation.scheduler.cache.num_used == 11 + 2 + 1 + 1
-    assert simulation.num_cells_in_use == 11 + 2 + 1 + 1
+    assert simulation.scheduler.cache.num_used == 11 + 1 + 1 + 1
+    assert simulation.num_cells_in_use == 11 + 1 + 1 + 1
+
+
+def test_answers_of_one_token_share_their_prompt_too():
+    simulation = Simulation(num_cells=100, batch_tokens=100)
+    together(simulation, [1] * 12, 1, 1, 1)
+
+    assert simulation.run() == 2
 
 
 def test_more_answers_fit_than_prompts_would():
