@@ -72,6 +72,16 @@ def count(limits: Iterable[Limit], request: HttpRequest) -> Iterator[Allowance]:
             raise _reached(limit, allowance)
 
 
+def count_stranger(request: HttpRequest) -> None:
+    """A request for a page that is open to all counts for its address, whoever signed in.
+
+    Raises:
+        LimitReached: as `count` does.
+    """
+    for _ in count(limits_of(None, request), request):
+        pass
+
+
 def _reached(limit: Limit, allowance: Allowance) -> LimitReached:
     return LimitReached(
         f"{limit.value} requests a minute are the limit (rule {limit.rule} of"

@@ -73,16 +73,13 @@ def roll_back(session_id: str, owner: str, amount: int) -> None:
 
 
 @transaction.atomic
-def delete(session_id: str, owner: str) -> list[str]:
-    """Delete the session, with all branches; the channels on which its writers listen.
+def delete(session_id: str, owner: str) -> None:
+    """Delete the session, with all branches.
 
     Raises:
         ConversationNotFound: see `history`.
     """
-    session = _used(session_id, owner)
-    channels = [*session.messages.running().values_list("channel", flat=True)]
-    session.delete()
-    return channels
+    _used(session_id, owner).delete()
 
 
 @transaction.atomic
@@ -143,7 +140,7 @@ def _begun(question: Question, caller: Caller) -> Conversation:
         defaults={"user": caller.user, "system_prompt": question.default_system_prompt, **said},
     )
     if is_new:
-        _make_room(session)
+        _refuse_if_full(session)
         return session
     for name, value in said.items():
         setattr(session, name, value)
@@ -155,17 +152,26 @@ def _end() -> datetime:
     return timezone.now() + timedelta(seconds=settings.CONFIG.limits.session_ttl_seconds)
 
 
-def _make_room(session: Conversation) -> None:
-    """Those of the same caller that have been idle for longest give way."""
-    most = settings.CONFIG.limits.max_sessions
+@transaction.atomic
+def make_room(session: Conversation) -> None:
+    """The session stays: those of the same caller that have been idle for longest give way."""
+    surplus, idle = _surplus(session)
+    keys = [*idle.values_list("pk", flat=True)[: max(0, surplus)]]
+    Conversation.objects.filter(pk__in=keys).delete()
+
+
+def _surplus(session: Conversation) -> tuple[int, QuerySet[Conversation]]:
+    """How many are too many, and those that may go."""
     mine = _of(session.owner)
-    surplus = mine.count() - most
-    if surplus <= 0:
-        return
     busy = Message.objects.running().values("conversation")
     idle = mine.exclude(pk=session.pk).exclude(pk__in=busy).order_by("expires_at")
-    keys = [*idle.values_list("pk", flat=True)[:surplus]]
-    if len(keys) < surplus:
+    return mine.count() - settings.CONFIG.limits.max_sessions, idle
+
+
+def _refuse_if_full(session: Conversation) -> None:
+    surplus, idle = _surplus(session)
+    if surplus > idle.count():
+        most = settings.CONFIG.limits.max_sessions
         raise LimitReached(
             f"{most} sessions are the limit (rule limits.max_sessions of {SERVER}),"
             " and all are being answered.",
@@ -174,7 +180,6 @@ def _make_room(session: Conversation) -> None:
             limit=most,
             resets_at=None,
         )
-    Conversation.objects.filter(pk__in=keys).delete()
 
 
 def _check(param: str, text: str) -> None:

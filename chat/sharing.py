@@ -36,6 +36,7 @@ def share(conversation: Conversation) -> Share:
         raise NothingToShare
     made = Share.objects.create(
         conversation=conversation,
+        title=conversation.title,
         last=path[-1],
         lengths=[len(message.text) for message in path],
     )

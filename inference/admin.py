@@ -16,12 +16,13 @@ from unfold.decorators import display
 from accounts import audit
 
 from . import auditing, fetching, registry, runtime
-from .models import Alias, LanguageModel
+from .models import Alias, LanguageModel, Task
 from .registry import RegistryError
 from .sources import SourceError
 
 FROM_FILE = (
-    *("file", "size_bytes", "architecture", "parameters", "quantization", "trained_context"),
+    *("file", "size_bytes", "architecture", "file_task", "parameters", "quantization"),
+    "trained_context",
     "template",
 )
 
@@ -69,7 +70,7 @@ class LanguageModelAdmin(ModelAdmin):
     form = LanguageModelForm
     inlines = [AliasInline]
     list_display = [
-        *("slug", "name", "state", "quantization", "size", "context", "has_template"),
+        *("slug", "name", "state", "serves", "quantization", "size", "context", "has_template"),
         *("enabled", "pinned"),
     ]
     list_filter = ["enabled", "pinned", "architecture"]
@@ -77,7 +78,7 @@ class LanguageModelAdmin(ModelAdmin):
     actions = ["fetch", "load", "unload"]
     readonly_fields = [*FROM_FILE, "state_text"]
     fieldsets = [
-        (None, {"fields": ["source", "slug", "name", "state_text", "enabled", "pinned"]}),
+        (None, {"fields": ["source", "slug", "name", "state_text", "task", "enabled", "pinned"]}),
         (
             "Placement",
             {
@@ -120,6 +121,10 @@ class LanguageModelAdmin(ModelAdmin):
     def state_text(self, row: LanguageModel) -> str:
         return _state(row)[1]
 
+    @display(description="Task")
+    def serves(self, row: LanguageModel) -> str:
+        return Task(row.serves).label
+
     @display(description="Size", ordering="size_bytes")
     def size(self, row: LanguageModel) -> str:
         return "" if row.size_bytes is None else filesizeformat(row.size_bytes)
@@ -137,8 +142,8 @@ class LanguageModelAdmin(ModelAdmin):
 
     @display(description="Chat template")
     def template(self, row: LanguageModel) -> str:
-        if not row.file:
-            return ""
+        if not row.file or row.serves != Task.GENERATE:
+            return row.chat_template
         return row.chat_template or "The file has none: chats use ChatML, which may not suit it."
 
     # Actions
@@ -178,7 +183,7 @@ class LanguageModelAdmin(ModelAdmin):
         async_to_sync(runtime.heed)(obj, form.initial.get("slug") or obj.slug)
         if not obj.file and obj.enabled:
             self._fetch(request, obj)
-        elif obj.file and not obj.chat_template:
+        elif obj.file and obj.serves == Task.GENERATE and not obj.chat_template:
             self.message_user(
                 request, f"{obj} has no chat template: chats use ChatML.", messages.WARNING
             )

@@ -6,7 +6,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 
 from . import validation
-from .models import LanguageModel
+from .models import LanguageModel, Task
 
 
 @register(Tags.database)
@@ -29,7 +29,7 @@ def _check(row: LanguageModel) -> list[CheckMessage]:
                 id="inference.W001",
             )
         ]
-    if not row.chat_template:
+    if row.serves == Task.GENERATE and not row.chat_template:
         return [
             Warning(
                 f"{row}: its file has no chat template; chats use ChatML, which may not suit it.",

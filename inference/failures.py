@@ -21,6 +21,8 @@ ENGINE_ERRORS: dict[str, tuple[int, str, str]] = {
     "invalid_request_error": (400, INVALID, "invalid_request_error"),
     "template_error": (400, INVALID, "invalid_request_error"),
     "context_length_exceeded": (400, INVALID, "context_length_exceeded"),
+    "input_too_long": (400, INVALID, "context_length_exceeded"),
+    "unfit_model": (400, INVALID, "invalid_request_error"),
     "unsupported_parameter": (400, INVALID, "unsupported_parameter"),
     "content_denied": (400, INVALID, "content_denied"),
     "model_not_found": (404, INVALID, "model_not_found"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from gguf.constants import LlamaFileType
+from gguf.constants import LlamaFileType, PoolingType
 
 from inference.gguf_header import Header, HeaderError, Value, read_header
 
@@ -40,7 +40,8 @@ class GgufInfo:
     """What a file says about its model; text it does not have is empty.
 
     Of a model in several files, `parameters` and `size_bytes` count all of them.
-    `quantization` is as in 'Q4_1'; `trained_context` is in tokens.
+    `quantization` is as in 'Q4_1'; `trained_context` is in tokens; `task` is what the model
+    is made for: `generate`, `embed` or `rerank`.
     """
 
     architecture: str
@@ -51,6 +52,7 @@ class GgufInfo:
     trained_context: int | None
     chat_template: str
     size_bytes: int
+    task: str
 
 
 def inspect(path: Path) -> GgufInfo:
@@ -75,6 +77,7 @@ def inspect(path: Path) -> GgufInfo:
         trained_context=_trained_context(path, metadata, architecture),
         chat_template=_text(metadata, "tokenizer.chat_template"),
         size_bytes=sum(file.stat().st_size for file in files),
+        task=_task(metadata, architecture),
     )
 
 
@@ -137,6 +140,14 @@ def _refuse_stray_part(path: Path, metadata: dict[str, Value], num_files: int) -
 def _text(metadata: dict[str, Value], key: str) -> str:
     value = metadata.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _task(metadata: dict[str, Value], architecture: str) -> str:
+    """By how it pools tokens: models that write do not. Older encoders do not say how."""
+    pooling = metadata.get(f"{architecture}.pooling_type")
+    if pooling == PoolingType.RANK:
+        return "rerank"
+    return "embed" if pooling or "bert" in architecture else "generate"
 
 
 def _quantization(metadata: dict[str, Value]) -> str:

@@ -20,6 +20,16 @@ def check_prompt(policy: EffectivePolicy, prompt: dict[str, Any]) -> None:
     policy.check_size("max_prompt_characters", length(prompt), f"{param}: its length", param)
 
 
+def check_inputs(policy: EffectivePolicy, request: dict[str, Any], param: str) -> None:
+    """The same for inputs that become vectors: all of them together.
+
+    Raises:
+        Exceeds: naming the rule.
+    """
+    characters = sum(map(len, [*(request.get("texts") or []), request.get("query") or ""]))
+    policy.check_size("max_prompt_characters", characters, f"{param}: its length", param)
+
+
 def field(prompt: dict[str, Any]) -> str:
     """The request's field that the prompt came in."""
     return "prompt" if prompt.get("messages") is None else "messages"

@@ -50,6 +50,14 @@ class CacheType(models.TextChoices):
     Q4_0 = "q4_0"
 
 
+class Task(models.TextChoices):
+    """What requests may ask of a model."""
+
+    GENERATE = "generate", "Write text"
+    EMBED = "embed", "Make embeddings"
+    RERANK = "rerank", "Rank documents"
+
+
 class ContextPolicy(models.TextChoices):
     """What becomes of a conversation that leaves no room for an answer."""
 
@@ -62,6 +70,11 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
     def routable(self) -> Self:
         """What a request may name: enabled, and its file has been fetched."""
         return self.filter(enabled=True).exclude(file="")
+
+    def generative(self) -> Self:
+        """What writes text."""
+        said = Q(task="", file_task__in=["", Task.GENERATE])
+        return self.filter(said | Q(task=Task.GENERATE))
 
     def named(self, name: str) -> Self:
         """The model of that id or alias: one row or none."""
@@ -109,12 +122,19 @@ class LanguageModel(models.Model):
     size_bytes = models.BigIntegerField("size in bytes", null=True, blank=True)
     licence = models.CharField(max_length=100, blank=True)
     architecture = models.CharField(max_length=50, blank=True)
+    file_task = models.CharField("task of the file", max_length=10, blank=True, choices=Task)
     parameters = models.BigIntegerField(null=True, blank=True)
     quantization = models.CharField(max_length=50, blank=True)
     trained_context = models.PositiveIntegerField(null=True, blank=True, help_text="In tokens.")
     chat_template = models.TextField(blank=True)
 
     # How it is run
+    task = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=Task,
+        help_text="What it is used for; empty: what its file is made for.",
+    )
     device = models.CharField(max_length=10, choices=Device, default=Device.AUTO)
     gpu_layers = models.IntegerField(
         "GPU layers",
@@ -202,6 +222,11 @@ class LanguageModel(models.Model):
     def path(self) -> Path | None:
         """Where the file is, or None while it has not been fetched."""
         return Path(settings.MODELS_DIR, self.file) if self.file else None
+
+    @property
+    def serves(self) -> str:
+        """What requests may ask of it, a Task."""
+        return self.task or self.file_task or Task.GENERATE
 
     @property
     def display_name(self) -> str:

@@ -37,7 +37,8 @@ from inference.engine import (
 )
 
 from . import metrics
-from .models import LanguageModel
+from .models import LanguageModel, Task
+from .tasks import check_task
 
 __all__ = [
     "ContextPolicy",
@@ -156,19 +157,20 @@ async def generate(
     Raises:
         EngineError: every refusal, before anything is computed.
     """
+    check_task(model, Task.GENERATE)
     model_id = model.slug
 
-    def observe(outcome: Outcome) -> None:
-        _observe(model_id, outcome)
+    def end(outcome: Outcome) -> None:
+        observe(model_id, outcome)
         if on_end:
             on_end(outcome)
 
     try:
         observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
         policy = ContextPolicy(model.context_policy or if_too_long)
-        with _setting_named():
+        with setting_named():
             stream = await pool().submit(
-                *(spec(model), observe, observe_gap, admit),
+                *(spec(model), end, observe_gap, admit),
                 params=params,
                 context_policy=policy,
                 **prompt,
@@ -180,7 +182,7 @@ async def generate(
 
 
 @contextmanager
-def _setting_named() -> Iterator[None]:
+def setting_named() -> Iterator[None]:
     """What is full names the setting, which the engine does not know."""
     try:
         yield
@@ -205,7 +207,7 @@ async def count_tokens(
         EngineError: the messages cannot be rendered, or the model not be loaded.
     """
     options = template_options or {}
-    with _setting_named():
+    with setting_named():
         counts = await pool().count(
             spec(model), load=load, messages=messages, template_options=options
         )
@@ -219,11 +221,12 @@ async def count_texts(
 
     Of a text that is far too long for the context, the least that it can have.
     """
-    with _setting_named():
+    with setting_named():
         return await pool().count(spec(model), load=load, texts=texts)
 
 
-def _observe(model_id: str, outcome: Outcome) -> None:
+def observe(model_id: str, outcome: Outcome) -> None:
+    """Count a request that was accepted and has ended."""
     if isinstance(outcome, EngineError):
         metrics.REQUESTS.labels(model_id, outcome.code).inc()
     else:
@@ -246,6 +249,7 @@ def spec(model: LanguageModel) -> ModelSpec:
         "path": str(model.path),
         "sha256": model.sha256,
         "backend": settings.ENGINE_BACKEND,
+        "task": model.serves,
         "state_dir": str(settings.DATA_DIR),
         "device": device,
         "gpu_layers": model.gpu_layers,
@@ -282,7 +286,7 @@ class Offer:
 
 
 def catalogue() -> list[Offer]:
-    """The models that requests may use now."""
+    """The models that people may chat with now."""
     engines = status()
     return [
         Offer(
@@ -292,7 +296,7 @@ def catalogue() -> list[Offer]:
             row.context_length or row.trained_context,
             engines[row.slug].state if row.slug in engines else "unloaded",
         )
-        for row in LanguageModel.objects.routable()
+        for row in LanguageModel.objects.routable().generative()
     ]
 
 

@@ -23,13 +23,20 @@ RULES: dict[str, set[str]] = {
     "inference.gguf_file": {"inference.gguf_header"},
     "inference.sources": {"inference.gguf_file"},
     "inference.registry": {"inference.models", *FILES},
-    "inference.runtime": {"inference.models", "inference.engine", "inference.metrics"},
+    "inference.tasks": {"inference.models", "inference.engine"},
+    "inference.runtime": {
+        *("inference.models", "inference.engine", "inference.metrics", "inference.tasks"),
+    },
+    "inference.embedding": {
+        *("inference.models", "inference.engine", "inference.metrics", "inference.tasks"),
+        "inference.runtime",
+    },
     "inference.guards": {"accounts"},
     "inference.failures": {"accounts", "inference.runtime"},
     "inference.recording": {"inference.metrics", "inference.runtime"},
     "inference.validation": {"inference.runtime"},
     "inference.admission": {
-        *("accounts", "inference.models", "inference.runtime"),
+        *("accounts", "inference.models", "inference.runtime", "inference.embedding"),
         *("inference.guards", "inference.validation"),
     },
     "inference.server": {"accounts", "inference.runtime", "inference.admission"},
@@ -60,36 +67,24 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 ENGINE_LAYERS = [
     *("errors", "native", "machine", "config", "sampling", "template", "text", "logprobs", "stats"),
     *("progress", "probe_model", "probe", "request", "kvcache", "scheduler", "pace", "reporter"),
-    *("turns", "backend", "fake", "llama", "wire", "prompt", "intake", "engine", "child"),
-    *("stream", "counts", "environment", "host", "managed", "pool", "__init__"),
+    *("turns", "embedding", "rota", "backend", "fake", "fake_embed", "llama", "wire", "prompt"),
+    *("inputs", "intake", "engine", "embedder", "child", "stream", "vectors", "counts"),
+    *("environment", "frame", "host", "managed", "pool", "__init__"),
 ]
 LLAMA_LAYERS = [
-    "library",
-    "batch",
-    "ranking",
-    "sampler",
-    "vocabulary",
-    "loading",
-    "backend",
+    *("library", "batch", "ranking", "sampler", "vocabulary", "loading", "backend", "embedding"),
     "__init__",
 ]
 
 # What the engine's two processes share; beyond these, each knows only its own half.
 SHARED = {
-    *(
-        "errors",
-        "machine",
-        "config",
-        "sampling",
-        "text",
-        "logprobs",
-        "stats",
-        "progress",
-        "request",
-        "wire",
-    ),
+    *("errors", "machine", "config", "sampling", "text", "logprobs", "stats", "progress"),
+    *("request", "embedding", "wire"),
 }
-WEB_HALF = {"stream", "counts", "environment", "host", "managed", "pool", "__init__"}
+WEB_HALF = {
+    *("stream", "vectors", "counts", "environment", "frame", "host", "managed", "pool"),
+    "__init__",
+}
 CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF
 
 ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "msgspec", "numpy", "psutil"}
@@ -224,7 +219,7 @@ def test_the_engine_needs_few_libraries(module):
     assert libraries(module) <= sys.stdlib_module_names | ENGINE_LIBRARIES
 
 
-@pytest.mark.parametrize("module", ["scheduler", "kvcache", "pace", "reporter", "turns"])
+@pytest.mark.parametrize("module", ["scheduler", "kvcache", "pace", "reporter", "turns", "rota"])
 def test_policy_is_pure(module):
     assert libraries(f"inference.engine.{module}") <= PURE
 

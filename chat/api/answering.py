@@ -64,7 +64,9 @@ async def _in_session(
 
     hearing = Hearing()
     turn = await begin(store, asker, recorder.observe, hearing)
-    return Answer(hearing, await _admitted(hearing, turn))
+    admitted = await _admitted(hearing, turn)
+    await database_sync_to_async(sessions.make_room)(turn.conversation)
+    return Answer(hearing, admitted)
 
 
 async def _admitted(hearing: Hearing, turn: Turn) -> Admitted | None:

@@ -1,7 +1,6 @@
 """A caller's own sessions: which there are, what was said, and taking it back."""
 
 from channels.db import database_sync_to_async
-from channels.layers import get_channel_layer
 from pydantic import BaseModel, ConfigDict, Field
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,8 +31,7 @@ class HistoryView(LegacyView):
 
     async def delete(self, request: Request, session_id: str) -> Response:
         delete = database_sync_to_async(sessions.delete)
-        for channel in await delete(session_id, caller(request).owner):
-            await get_channel_layer().send(channel, {"type": "stop"})
+        await delete(session_id, caller(request).owner)
         return Response(status=204)
 
 

@@ -1,54 +1,25 @@
 """Reads the text of a PDF, in a process of its own that a hostile one may ruin.
 
-A program without our packages and our environment: on standard input comes the PDF, on
+A program without Django and our environment: on standard input comes the PDF, on
 standard output goes `{"text": …}` or `{"fault": …}`, as JSON.
 """
 
 import json
 import logging
-import os
-import resource
-import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from io import BytesIO
-from types import FrameType
+
+from chat.apart.confined import confine
 
 MEMORY_BYTES = 768 * 2**20
 CPU_SECONDS = 20
 MAX_PAGES = 2000
-NICENESS = 10  # answers under way go first
 
 
 class Fault(Exception):
     """Its text is one of those that `pdf` knows."""
-
-
-def limit_process() -> None:
-    os.nice(NICENESS)
-    limits = {
-        resource.RLIMIT_AS: MEMORY_BYTES,
-        resource.RLIMIT_CPU: CPU_SECONDS,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-    }
-    for what, most in limits.items():
-        with suppress(OSError, ValueError):  # macOS refuses some; the time limit still holds
-            resource.setrlimit(what, (most, most))
-
-
-def end_with_parent() -> None:
-    """Who waits for the text may have been killed: look every second."""
-    parent = os.getppid()
-
-    def look(_signal: int, _frame: FrameType | None) -> None:
-        if os.getppid() != parent:
-            os._exit(1)
-
-    signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, 1, 1)
 
 
 def answer(data: bytes, max_characters: int) -> dict[str, str]:
@@ -94,8 +65,7 @@ def pages_of(data: bytes) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    end_with_parent()
-    limit_process()
+    confine(MEMORY_BYTES, CPU_SECONDS)
     logging.disable()
     warnings.simplefilter("ignore")
     print(json.dumps(answer(sys.stdin.buffer.read(), int(sys.argv[1]))))

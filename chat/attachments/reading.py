@@ -3,11 +3,15 @@
 import asyncio
 from dataclasses import dataclass
 
+from chat.apart.queue import Queue
+
 from . import kinds, plain
 from .errors import FileEmpty, FileUnsupported, TextTooLong
 from .names import PDF, media_type
 from .pdf import read_pdf
 from .plain import Doubt
+
+QUEUE = Queue(num_at_once=2)
 
 
 @dataclass(frozen=True, slots=True)

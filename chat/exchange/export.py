@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -51,6 +52,7 @@ def _facts(conversation: Conversation) -> dict[str, Any]:
 def _message(message: Message, parent: str) -> dict[str, Any]:
     """One that is being written is exported as what it would be if it ended here."""
     columns = {name: getattr(message, name) for name in OF_MESSAGE}
+    columns["unseen"] = [str(UUID(key)) for key in message.unseen]
     if message.is_running:
         columns["status"] = Status.INTERRUPTED
     return {

@@ -1,133 +1,104 @@
-"""Brings a file's conversations into the database: all of them, or none."""
+"""Brings a file's conversations into the database, while others go on reading and writing."""
 
-import uuid
-from dataclasses import dataclass
-from typing import IO, Any
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 
-from django.db import connection, transaction
-from django.utils import timezone
-from django.utils.translation import gettext as _
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError
 
 from accounts.models import User
-from chat.models import Attachment, Conversation, Folder, Message
+from chat.apart.process import command_of, run
+from chat.apart.queue import Queue
+from chat.parameters import sampling
+from inference.runtime import InvalidParameter
 
-from . import values
-from .base import Draft, DraftMessage, Format, Leavings, check_size
+from .base import Draft
 from .errors import BadFile
-from .openai import OpenAIFormat
-from .openwebui import OpenWebUIFormat
-from .own import OwnFormat
-from .upload import read_json
+from .storing import Shelf, batches
+from .translating import translated
+from .wire import Head, Left, unpacked
+from .words import say as _
 
-FORMATS: tuple[Format, ...] = (OwnFormat(), OpenAIFormat(), OpenWebUIFormat())
-AT_ONCE = 500  # rows an INSERT
+logger = logging.getLogger(__name__)
+
+QUEUE = Queue(num_at_once=2)
+CHILD = command_of("chat.exchange.child")
+TIME_LIMIT_S = 60.0
+# Between two transactions. Who waits for SQLite's lock looks every tenth of a second.
+PAUSE_S = 0.15
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Imported:
-    """What a file had."""
+    """What has come in of a file, and what has not."""
 
     label: str
-    num_conversations: int
-    num_messages: int
-    left: Leavings
+    num_in_file: int
+    left: list[tuple[str, int, list[str]]] = field(default_factory=list)
+    num_conversations: int = 0
+    num_messages: int = 0
+
+    @property
+    def num_missing(self) -> int:
+        return self.num_in_file - self.num_conversations
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.num_missing
+
+    def count(self, drafts: list[Draft]) -> None:
+        self.num_conversations += len(drafts)
+        self.num_messages += sum(len(draft.messages) for draft in drafts)
 
 
-def import_file(file: IO[bytes], user: User, owner: str) -> Imported:
-    """
+async def import_file(
+    data: bytes, user: User, owner: str, *, child: Sequence[str] = CHILD
+) -> Imported:
+    """All of it is looked at before a conversation is stored; then one comes in after the other.
+
+    `child` is the command that reads it. Whoever is cancelled ends it; what has come in
+    until then stays.
+
     Raises:
         BadFile: it is of no known format, or has faults; then nothing is imported.
     """
-    data = read_json(file)
-    kind = next((one for one in FORMATS if one.recognizes(data)), None)
-    if kind is None:
-        labels = ", ".join(str(one.label) for one in FORMATS)
-        raise BadFile(
-            _("The file is of no format that is known here: %(labels)s.") % {"labels": labels}
-        )
-    left = Leavings()
-    drafts = check_size(kind.read(data, left))
-    with transaction.atomic():
-        folders = _folders(drafts, user)
-        for draft in drafts:
-            _store(draft, user, owner, folders)
-    return Imported(str(kind.label), len(drafts), sum(len(d.messages) for d in drafts), left)
+    async with QUEUE.turn(user.pk):
+        output = await run(child, data, TIME_LIMIT_S)
+        if not output:
+            raise BadFile(_("The file takes more memory or time to read than one may take."))
+        head, drafts = unpacked(output)
+        _check(head)
+        return await _stored(head, drafts, Shelf(user, owner))
 
 
-def _folders(drafts: list[Draft], user: User) -> dict[str, Folder]:
-    names = {values.text(draft.folder) for draft in drafts} - {""}
-    return {name: Folder.objects.get_or_create(user=user, name=name)[0] for name in names}
+def _check(head: Head) -> None:
+    if head.fault:
+        raise BadFile(head.fault)
+    for number, parameters in head.parameters.items():
+        try:
+            sampling(parameters)
+        except InvalidParameter as error:
+            raise BadFile(f"conversations[{number}].{error}") from None
 
 
-def _store(draft: Draft, user: User, owner: str, folders: dict[str, Folder]) -> None:
-    columns = _clean(draft.columns)
-    if columns.pop("archived", False):
-        columns["archived_at"] = draft.updated_at or timezone.now()
-    created_at = draft.created_at or timezone.now()
-    conversation = Conversation.objects.create(
-        owner=owner,
-        user=user,
-        title=values.text(draft.title),
-        folder=folders.get(values.text(draft.folder)),
-        updated_at=draft.updated_at or created_at,
-        **columns,
-    )
-    keys = _store_messages(conversation, draft.messages)
-    # `auto_now_add` would have set its own.
-    head = keys[draft.head] if draft.head else None
-    Conversation.objects.filter(pk=conversation.pk).update(created_at=created_at, head=head)
+async def _stored(head: Head, drafts: Iterable[Draft], shelf: Shelf) -> Imported:
+    done = Imported(translated(head.label), head.num_conversations)
+    try:
+        for batch in batches(drafts):
+            await sync_to_async(shelf.store)(batch)
+            done.count(batch)
+            await asyncio.sleep(PAUSE_S)
+    except DatabaseError:
+        logger.exception("an import ended halfway")
+    left = chain(head.left, _homeless(shelf))
+    done.left = [(translated(reason), number, places) for reason, number, places in left]
+    return done
 
 
-def _store_messages(conversation: Conversation, drafts: list[DraftMessage]) -> dict[str, int]:
-    """Ids grow in the file's order; only then are they known, for links between messages."""
-    uids = {draft.key: uuid.uuid4() for draft in drafts}
-    rows = [_row(conversation, draft, uids) for draft in drafts]
-    Message.objects.bulk_create(rows, batch_size=AT_ONCE)
-    keys = {draft.key: row.pk for draft, row in zip(drafts, rows, strict=True)}
-    _link(conversation, drafts, keys)
-    _store_files(conversation, drafts, rows)
-    return keys
-
-
-def _link(conversation: Conversation, drafts: list[DraftMessage], keys: dict[str, int]) -> None:
-    """One statement, run for each: `bulk_update` takes milliseconds a row."""
-    adapt = connection.ops.adapt_datetimefield_value
-    rows = [
-        (
-            keys[draft.parent] if draft.parent else None,
-            adapt(draft.created_at or conversation.created_at),
-            keys[draft.key],
-        )
-        for draft in drafts
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE chat_message SET parent_id = %s, created_at = %s WHERE id = %s", rows
-        )
-
-
-def _store_files(
-    conversation: Conversation, drafts: list[DraftMessage], rows: list[Message]
-) -> None:
-    files = [
-        Attachment(user=conversation.user, message=row, **_clean(file.columns))
-        for draft, row in zip(drafts, rows, strict=True)
-        for file in draft.files
-    ]
-    Attachment.objects.bulk_create(files, batch_size=AT_ONCE)
-
-
-def _row(conversation: Conversation, draft: DraftMessage, uids: dict[str, uuid.UUID]) -> Message:
-    columns = _clean(draft.columns)
-    columns["unseen"] = [str(uids[key]) for key in columns.get("unseen", []) if key in uids]
-    return Message(
-        uid=uids[draft.key],
-        conversation=conversation,
-        role=draft.role,
-        text=values.text(draft.text),
-        **columns,
-    )
-
-
-def _clean(columns: dict[str, Any]) -> dict[str, Any]:
-    return {k: values.text(v) if isinstance(v, str) else v for k, v in columns.items()}
+def _homeless(shelf: Shelf) -> Iterator[Left]:
+    if shelf.homeless:
+        number = sum(shelf.homeless.values())
+        yield _("a folder, as no more fit"), number, [*shelf.homeless][:5]

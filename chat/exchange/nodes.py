@@ -1,11 +1,15 @@
 """A foreign tree of messages, made to one of ours: whatever its links are like."""
 
 from collections import defaultdict
+from collections.abc import Sized
 from dataclasses import dataclass
 
-from django.utils.translation import gettext as _
-
 from .base import DraftMessage, Leavings
+from .errors import BadFile
+from .words import gettext_noop, say
+from .words import say as _
+
+MAX_NODES = 50_000  # of a conversation, those among them that are not imported
 
 
 @dataclass(slots=True)
@@ -14,6 +18,16 @@ class Node:
 
     parent: str | None
     message: DraftMessage | None
+
+
+def check_number(messages: Sized, place: str) -> None:
+    """
+    Raises:
+        BadFile: there are more in the conversation than it may have.
+    """
+    if len(messages) > MAX_NODES:
+        sentence = gettext_noop("%(place)s: its messages: %(count)s are more than %(most)s.")
+        raise BadFile(say(sentence, place=place, count=len(messages), most=MAX_NODES))
 
 
 class Nodes:
@@ -41,11 +55,15 @@ class Nodes:
         return self._nearest(key if isinstance(key, str) else None)
 
     def _nearest(self, key: str | None) -> str | None:
-        while key is not None and (node := self._nodes.get(key)):
-            if node.message:
-                return key
+        """Each node is passed once: who has passed it knows where it leads."""
+        path: list[str] = []
+        while key is not None and (node := self._nodes.get(key)) and not node.message:
+            path.append(key)
             key = node.parent
-        return None
+        found = key if key in self._nodes else None
+        for one in path:
+            self._nodes[one].parent = found
+        return found
 
     def _cut_circles(self) -> None:
         """Where a message follows itself, by whatever way, it follows nothing instead."""

@@ -3,23 +3,30 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-
-from chat.models import Role
-from chat.models.conversation import MAX_TITLE
-
 from . import values
-from .base import MAX_TEXT, Draft, DraftMessage, Format, Leavings, message_of, too_long
-from .nodes import Node, Nodes
+from .base import (
+    ASSISTANT,
+    MAX_TEXT,
+    MAX_TITLE,
+    USER,
+    Draft,
+    DraftMessage,
+    Format,
+    Leavings,
+    message_of,
+    too_long,
+)
+from .nodes import Node, Nodes, check_number
 from .runs import joined
+from .words import Words
+from .words import say as _
 
-ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
+ROLES = (USER, ASSISTANT)
 TEXTS = ("text", "multimodal_text", "code")  # content types that have text of a message
 
 
 class OpenAIFormat(Format):
-    label = gettext_lazy("ChatGPT export")
+    label = _("ChatGPT export")
 
     def recognizes(self, data: Any) -> bool:
         one = values.mapping(next(iter(values.items(data)), data))
@@ -39,9 +46,11 @@ def _draft(raw: Mapping[str, Any], place: str, left: Leavings) -> Draft | None:
     if not isinstance(mapping, dict):
         left.add(_("a conversation without a mapping of messages"), place)
         return None
+    check_number(mapping, place)
     nodes = {key: _node(key, values.mapping(one), place, left) for key, one in mapping.items()}
     tree = Nodes(nodes, place, left)
-    messages, head = joined(tree.messages(), tree.head(raw.get("current_node")))
+    head = tree.head(raw.get("current_node"))
+    messages = joined(tree.messages(), head)
     if not messages:
         left.add(_("a conversation without a message of text"), place)
         return None
@@ -79,14 +88,14 @@ def _message(key: str, raw: dict[str, Any], place: str, left: Leavings) -> Draft
     return DraftMessage(
         key=key,
         parent=None,
-        role=ROLES[role],
+        role=role,
         text=text,
         created_at=values.instant(raw.get("create_time")),
-        columns={"model": model} if role == "assistant" else {},
+        columns={"model": model} if role == ASSISTANT else {},
     )
 
 
-def _why_not(role: Any, content: Mapping[str, Any], text: str, is_hidden: bool) -> str:
+def _why_not(role: Any, content: Mapping[str, Any], text: str, is_hidden: bool) -> Words | None:
     """The reason to leave it out, or nothing."""
     kind = content.get("content_type")
     if not isinstance(role, str) or role not in ROLES:
@@ -94,10 +103,10 @@ def _why_not(role: Any, content: Mapping[str, Any], text: str, is_hidden: bool) 
     if is_hidden:
         return _("a message that was not shown")
     if kind not in TEXTS:
-        return _("a message of the type %(type)s") % {"type": str(kind)[:40]}
+        return _("a message of the type %(type)s", type=str(kind)[:40])
     if len(text) > MAX_TEXT:
         return too_long()
-    return "" if text.strip() else _("a message without text")
+    return None if text.strip() else _("a message without text")
 
 
 def _text(content: Mapping[str, Any], place: str, left: Leavings) -> str:
@@ -105,7 +114,7 @@ def _text(content: Mapping[str, Any], place: str, left: Leavings) -> str:
     parts = values.items(content.get("parts"))
     for part in parts:
         if isinstance(part, dict) and not values.text(part.get("text")):
-            kind = {"type": str(part.get("content_type"))[:40]}
-            left.add(_("a part of a message: %(type)s") % kind, place)
+            kind = str(part.get("content_type"))[:40]
+            left.add(_("a part of a message: %(type)s", type=kind), place)
     texts = [values.text(part) or values.text(values.mapping(part).get("text")) for part in parts]
     return "\n\n".join(filter(None, texts)) or values.text(content.get("text"))

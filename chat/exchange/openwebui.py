@@ -3,23 +3,30 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-
-from chat.models import Role
-from chat.models.conversation import MAX_TITLE
-
 from . import values
-from .base import MAX_TEXT, Draft, DraftMessage, Format, Leavings, message_of, too_long
-from .nodes import Node, Nodes
+from .base import (
+    ASSISTANT,
+    MAX_TEXT,
+    MAX_TITLE,
+    USER,
+    Draft,
+    DraftMessage,
+    Format,
+    Leavings,
+    message_of,
+    too_long,
+)
+from .nodes import Node, Nodes, check_number
 from .runs import joined
 from .thinking import split
+from .words import Words
+from .words import say as _
 
-ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
+ROLES = (USER, ASSISTANT)
 
 
 class OpenWebUIFormat(Format):
-    label = gettext_lazy("Open WebUI export")
+    label = _("Open WebUI export")
 
     def recognizes(self, data: Any) -> bool:
         return "chat" in values.mapping(next(iter(values.items(data)), data))
@@ -37,7 +44,8 @@ def _draft(raw: Mapping[str, Any], place: str, left: Leavings) -> Draft | None:
     chat = values.mapping(raw.get("chat"))
     tree = Nodes(_nodes(chat, place, left), place, left)
     current = values.mapping(chat.get("history")).get("currentId")
-    messages, head = joined(tree.messages(), tree.head(current))
+    head = tree.head(current)
+    messages = joined(tree.messages(), head)
     if not messages:
         left.add(_("a conversation without a message of text"), place)
         return None
@@ -65,13 +73,16 @@ def _columns(raw: Mapping[str, Any], chat: Mapping[str, Any]) -> dict[str, Any]:
 def _nodes(chat: Mapping[str, Any], place: str, left: Leavings) -> dict[str, Node]:
     history = values.mapping(chat.get("history")).get("messages")
     if isinstance(history, dict) and history:
+        check_number(history, place)
         return {
             key: Node(_parent(values.mapping(one)), _message(key, one, place, left))
             for key, one in history.items()
         }
     nodes: dict[str, Node] = {}
     last: str | None = None
-    for number, one in enumerate(values.items(chat.get("messages"))):
+    messages = values.items(chat.get("messages"))
+    check_number(messages, place)
+    for number, one in enumerate(messages):
         key = f"messages[{number}]"
         nodes[key] = Node(last, _message(key, one, place, left))
         last = key
@@ -92,14 +103,13 @@ def _message(key: str, value: Any, place: str, left: Leavings) -> DraftMessage |
         return None
     assert isinstance(role, str)
     for file in values.items(raw.get("files")):
-        left.add(
-            _("an attachment"), f"{where}: {values.line(values.mapping(file).get('name'), 80)}"
-        )
-    is_answer = role == "assistant"
+        name = values.line(values.mapping(file).get("name"), 80)
+        left.add(_("an attachment"), f"{where}: {name}")
+    is_answer = role == ASSISTANT
     return DraftMessage(
         key=key,
         parent=None,
-        role=ROLES[role],
+        role=role,
         text=text,
         created_at=values.instant(raw.get("timestamp")),
         columns=_of_answer(raw, reasoning) if is_answer else {},
@@ -116,10 +126,10 @@ def _of_answer(raw: Mapping[str, Any], reasoning: str) -> dict[str, Any]:
     }
 
 
-def _why_not(role: Any, text: str) -> str:
+def _why_not(role: Any, text: str) -> Words | None:
     """The reason to leave it out, or nothing."""
     if not isinstance(role, str) or role not in ROLES:
         return message_of(role)
     if len(text) > MAX_TEXT:
         return too_long()
-    return "" if text.strip() else _("a message without text")
+    return None if text.strip() else _("a message without text")

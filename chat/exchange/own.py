@@ -7,16 +7,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from django.utils.translation import gettext_lazy
 from msgspec import Meta
 
-from chat.models.conversation import MAX_TITLE
-from chat.parameters import sampling
-from inference.runtime import InvalidParameter
-
 from . import values
-from .base import MAX_TEXT, Draft, DraftFile, DraftMessage, Format, Leavings
+from .base import MAX_TEXT, MAX_TITLE, Draft, DraftFile, DraftMessage, Format, Leavings
 from .errors import BadFile
+from .words import say as _
 
 NAME, VERSION = "llmsite-conversations", 1
 
@@ -25,6 +21,10 @@ Name = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Count = Annotated[int, Meta(ge=0, lt=2**31)] | None
 Seconds = Annotated[float, Meta(ge=0)] | None
+When = Annotated[datetime, Meta(tz=True)]
+# Which there are, and what they may be, is known where models are (`importing`).
+Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
+Parameters = Annotated[dict[Name, Number | Text | list[Text]], Meta(max_length=50)]
 
 
 class OwnFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +42,7 @@ class OwnMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parent: Key | None
     role: Literal["system", "user", "assistant"]
     text: Text
-    created_at: datetime
+    created_at: When
     reasoning: Text = ""
     model: Name = ""
     status: Literal["complete", "stopped", "interrupted", "failed"] = "complete"
@@ -60,17 +60,17 @@ class OwnMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OwnConversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    created_at: datetime
-    updated_at: datetime
+    created_at: When
+    updated_at: When
     messages: list[OwnMessage]
     title: Annotated[str, Meta(max_length=MAX_TITLE)] = ""
     is_title_given: bool = False
     model: Name = ""
     system_prompt: Text = ""
-    parameters: dict[str, Any] = {}
+    parameters: Parameters = {}
     folder: Annotated[str, Meta(max_length=100)] = ""
     is_pinned: bool = False
-    archived_at: datetime | None = None
+    archived_at: When | None = None
     head: Key | None = None
 
 
@@ -78,7 +78,7 @@ class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["llmsite-conversations"]
     version: Literal[1]
     conversations: list[OwnConversation]
-    exported_at: datetime | None = None
+    exported_at: When | None = None
 
 
 OF_FILE = ("name", "media_type", "size_bytes", "text", "num_tokens")
@@ -93,7 +93,7 @@ OF_CONVERSATION = (
 
 
 class OwnFormat(Format):
-    label = gettext_lazy("llmsite export")
+    label = _("llmsite export")
 
     def recognizes(self, data: Any) -> bool:
         return values.mapping(data).get("format") == NAME
@@ -112,10 +112,6 @@ class OwnFormat(Format):
 
 def _draft(raw: OwnConversation, place: str) -> Draft:
     _check_links(raw, place)
-    try:
-        sampling(raw.parameters)
-    except InvalidParameter as error:
-        raise BadFile(f"{place}.{error}") from None
     return Draft(
         title=raw.title,
         messages=[_message(one) for one in raw.messages],

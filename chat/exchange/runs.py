@@ -4,33 +4,41 @@ Elsewhere a model speaks, calls a tool, and speaks again. What the tool said is 
 imported, and then its answers follow each other.
 """
 
-from chat.models import Role
+from collections import Counter
 
-from .base import DraftMessage
+from .base import ASSISTANT, MAX_TEXT, DraftMessage
 
 Messages = list[DraftMessage]
-MAX_RUN = 16  # beyond it they stay apart: each holds the texts of all before it
+BETWEEN = "\n\n"
 
 
-def joined(messages: Messages, head: str | None) -> tuple[Messages, str | None]:
-    """The messages with no answer to an answer, parents first; and the head's key then."""
-    by_key = {message.key: message for message in messages}
-    swallowed: set[str] = set()
-    lengths: dict[str, int] = {}
+def joined(messages: Messages, head: str | None) -> Messages:
+    """The messages, parents first, each answer with the one that follows it.
+
+    They stay apart where more than one follows, or none is shown: so no text is there
+    twice. And where it would be longer than a message may be.
+    """
+    num_following = Counter(message.parent for message in messages)
+    runs: dict[str | None, Messages] = {}  # of answers, by the key of the last one
+    lengths: dict[str | None, int] = {}
     for message in messages:
-        before = by_key.get(message.parent or "")
-        if not before or message.role != Role.ASSISTANT or before.role != Role.ASSISTANT:
+        if message.role != ASSISTANT:
             continue
-        length = lengths.get(before.key, 1) + 1
-        if length <= MAX_RUN:
-            lengths[message.key] = length
-            message.text = f"{before.text}\n\n{message.text}"
-            message.parent = before.parent
-            swallowed.add(before.key)
-    kept = swallowed & _needed(messages, head)
-    return [one for one in messages if one.key not in swallowed or one.key in kept], head
+        before, length = message.parent, len(message.text)
+        whole = lengths.get(before, MAX_TEXT) + len(BETWEEN) + length
+        if num_following[before] == 1 and before != head and whole <= MAX_TEXT:
+            runs[message.key], lengths[message.key] = runs.pop(before), whole
+        else:
+            runs[message.key], lengths[message.key] = [], length
+        runs[message.key].append(message)
+    is_kept = (one.role != ASSISTANT or one.key in runs for one in messages)
+    kept = [one for one, is_last in zip(messages, is_kept, strict=True) if is_last]
+    return [_whole(runs[one.key]) if one.key in runs else one for one in kept]
 
 
-def _needed(messages: Messages, head: str | None) -> set[str]:
-    """What something else still follows, or what is shown last."""
-    return {one.parent for one in messages if one.parent} | ({head} if head else set())
+def _whole(run: Messages) -> DraftMessage:
+    """What follows the last one follows it then."""
+    last = run[-1]
+    last.text = BETWEEN.join(one.text for one in run)
+    last.parent = run[0].parent
+    return last

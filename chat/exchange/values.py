@@ -15,6 +15,17 @@ def text(value: Any) -> str:
     return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+def clean(value: Any) -> Any:
+    """The same with every text in it as `text` has it."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, list):
+        return [clean(one) for one in value]
+    if isinstance(value, dict):
+        return {text(name): clean(one) for name, one in value.items()}
+    return value
+
+
 def line(value: Any, length: int) -> str:
     """The text's words in one line of at most that length."""
     return " ".join(text(value).split())[:length]

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 MAX_TITLE = 200
+MAX_FOLDERS = 500  # of a person
 
 
 class Folder(models.Model):

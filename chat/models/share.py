@@ -3,8 +3,9 @@
 import secrets
 
 from django.db import models
+from django.utils.translation import gettext
 
-from .conversation import Conversation
+from .conversation import MAX_TITLE, Conversation
 from .message import Message
 
 
@@ -17,6 +18,7 @@ class Share(models.Model):
 
     token = models.CharField(max_length=64, unique=True, default=make_token, editable=False)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="shares")
+    title = models.CharField(max_length=MAX_TITLE, blank=True, help_text="As it was then.")
     last = models.ForeignKey(Message, models.CASCADE, related_name="+")
     lengths: "models.JSONField[list[int], list[int]]" = models.JSONField(
         default=list, help_text="Of the branch's texts then: an answer may be continued."
@@ -29,3 +31,7 @@ class Share(models.Model):
 
     def __str__(self) -> str:
         return f"share of {self.conversation}"
+
+    @property
+    def shown_title(self) -> str:
+        return self.title or gettext("New conversation")

@@ -16,6 +16,7 @@ from accounts.pages.person import person
 from chat.library import Place, where_kept
 from chat.models import Conversation
 from chat.naming import TitleForm
+from chat.stopping import stop_answers
 from chat.titles import tell_title
 
 from .answers import asked_place, current_uid, is_htmx, list_again, row_gone, said
@@ -98,6 +99,7 @@ def delete(request: HttpRequest, uid: UUID) -> HttpResponse:
     if request.method != "POST":
         return render(request, "chat/delete.html", {"conversation": conversation})
     conversation.delete_softly(timezone.now())
+    stop_answers(conversation)
     text = _("“%(title)s” was deleted.") % {"title": conversation.shown_title}
     if not is_htmx(request):
         return said(request, text, "conversations", place="deleted")

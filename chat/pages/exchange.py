@@ -1,10 +1,12 @@
 """Conversations as files: the downloads, and the page that takes one in."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django import forms
-from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -14,12 +16,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit
+from accounts.callers import policy_of
 from accounts.downloads import download
+from accounts.errors import Exceeds
+from accounts.models import User
 from accounts.pages.person import person
+from accounts.policy import Limit
+from accounts.sizes import body_limit, check_body
 from chat.exchange.errors import BadFile
 from chat.exchange.export import json_pieces
 from chat.exchange.importing import import_file
 from chat.exchange.markdown import markdown_pieces
+from chat.exchange.translating import translated
 from chat.models import Conversation
 
 from .own import own_conversation, owner_of
@@ -39,6 +47,7 @@ class UploadForm(forms.Form):
 @require_safe
 def export_all(request: HttpRequest) -> StreamingHttpResponse:
     """Archived ones too, deleted ones not."""
+    _check_site(request)
     rows = Conversation.objects.owned_by(owner_of(request)).chats().order_by("pk")
     audit.record("conversation.exported", "all conversations", after={"format": "json"})
     return _json(rows, f"llmsite-conversations-{timezone.now():%Y-%m-%d}.json")
@@ -46,6 +55,7 @@ def export_all(request: HttpRequest) -> StreamingHttpResponse:
 
 @require_safe
 def export_json(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
+    _check_site(request)
     conversation = own_conversation(request, uid)
     _note(conversation, "json")
     rows = Conversation.objects.filter(pk=conversation.pk)
@@ -54,6 +64,7 @@ def export_json(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
 
 @require_safe
 def export_markdown(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
+    _check_site(request)
     conversation = own_conversation(request, uid)
     _note(conversation, "markdown")
     pieces: Iterator[str] = markdown_pieces(conversation)
@@ -62,22 +73,60 @@ def export_markdown(request: HttpRequest, uid: UUID) -> StreamingHttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def import_page(request: HttpRequest) -> HttpResponse:
-    """Takes a file, and says what was in it."""
-    is_sent = request.method == "POST"
-    form = UploadForm(request.POST, request.FILES) if is_sent else UploadForm()
-    context: dict[str, object] = {"form": form, "max_mb": settings.CONFIG.limits.max_body_mb}
-    if is_sent and form.is_valid():
+async def import_page(request: HttpRequest) -> HttpResponse:
+    """Takes a file, and says what was in it; no thread that pages share waits for that."""
+    upload = await sync_to_async(_upload)(request)
+    done = None
+    if upload.data is not None:
         try:
-            file = form.cleaned_data["file"]
-            context["done"] = import_file(file, person(request), owner_of(request))
+            done = await import_file(upload.data, upload.user, upload.owner)
         except BadFile as error:
-            form.add_error("file", str(error))
-    return render(request, "chat/import.html", context)
+            upload.form.add_error("file", translated(error.words))
+    context = {"form": upload.form, "done": done, "most": upload.most.value}
+    return await sync_to_async(render)(request, "chat/import.html", context, status=upload.status)
+
+
+@dataclass
+class Upload:
+    """What was sent to the page; without `data` there is nothing to read."""
+
+    form: UploadForm
+    user: User
+    owner: str
+    most: Limit
+    data: bytes | None = None
+    status: int = 200
+
+
+def _upload(request: HttpRequest) -> Upload:
+    user, is_sent = person(request), request.method == "POST"
+    form = UploadForm(request.POST, request.FILES) if is_sent else UploadForm()
+    policy = policy_of(user)
+    upload = Upload(form, user, owner_of(request), body_limit(policy))
+    if is_sent and form.is_valid():
+        file = form.cleaned_data["file"]
+        try:
+            check_body(policy, file.size)
+        except Exceeds as error:
+            form.add_error("file", error.message)
+            upload.status = 413
+        else:
+            upload.data = file.read()
+    return upload
 
 
 def _json(rows: QuerySet[Conversation], filename: str) -> StreamingHttpResponse:
     return download(json_pieces(rows, timezone.now()), filename, JSON)
+
+
+def _check_site(request: HttpRequest) -> None:
+    """Another site's link would bring a file that nobody asked for, and an entry of the log.
+
+    Raises:
+        PermissionDenied: the browser says that another site asks.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise PermissionDenied
 
 
 def _note(conversation: Conversation, kind: str) -> None:

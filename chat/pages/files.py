@@ -16,8 +16,7 @@ from accounts.pages.person import person
 from chat.attachments import store, tokens
 from chat.attachments.errors import AttachmentRefused, FileMissing
 from chat.attachments.names import clean_name
-from chat.attachments.queue import turn
-from chat.attachments.reading import read
+from chat.attachments.reading import QUEUE, read
 from chat.models import Attachment
 
 PREVIEW_CHARACTERS = 2000
@@ -49,7 +48,7 @@ async def _upload(user: User, file: UploadedFile, model: str) -> HttpResponse:
     """A PDF may take its time: no thread that pages share waits for it."""
     name, size = clean_name(file.name or ""), file.size or 0
     await sync_to_async(store.check)(user, name, size)
-    async with turn(user.pk):
+    async with QUEUE.turn(user.pk):
         most = settings.CONFIG.limits.max_attachment_characters
         reading = await read(file.read(), name, most)
     num_tokens = await tokens.counted(user, model, reading.text)

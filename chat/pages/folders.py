@@ -9,11 +9,10 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.pages.person import person
 from chat.models import Folder
+from chat.models.conversation import MAX_FOLDERS
 from chat.naming import NameForm
 
 from .answers import said
-
-MAX_FOLDERS = 500
 
 accepts_forms = require_http_methods(["GET", "HEAD", "POST"])
 

@@ -53,10 +53,10 @@ def found(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def at_message(request: HttpRequest, uid: UUID, message: UUID) -> HttpResponse:
-    """The conversation's page at that message; its branch is shown, if another one was."""
+    """The conversation's page at that message; asks first if another branch is shown."""
     conversation = own_conversation(request, uid)
     row = get_object_or_404(conversation.messages, uid=message)
-    shown = {one.message.pk for one in branch.branch(conversation)}
-    if row.pk not in shown:
-        branch.switch(conversation, row.uid)
+    if row.pk not in {one.message.pk for one in branch.branch(conversation)}:
+        context = {"conversation": conversation, "message": row}
+        return render(request, "chat/other_branch.html", context)
     return redirect(f"{conversation.get_absolute_url()}#message-{row.uid.hex}")

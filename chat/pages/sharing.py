@@ -1,5 +1,7 @@
 """Shared links: a person's own, and what others see behind one."""
 
+import logging
+from math import ceil
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
@@ -10,12 +12,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from redis.exceptions import RedisError
 
+from accounts.errors import LimitReached
+from accounts.rates import count_stranger
 from chat.models import Conversation, Share
-from chat.sharing import NothingToShare, open_share, revoke, share, shared_messages
+from chat.shared_page import messages_html
+from chat.sharing import NothingToShare, open_share, revoke, share
 
 from .answers import said
 from .own import own_conversation, owner_of
+
+logger = logging.getLogger(__name__)
 
 accepts_forms = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -62,11 +70,27 @@ def _own_links(request: HttpRequest) -> QuerySet[Share]:
 @login_not_required
 def shared(request: HttpRequest, token: str) -> HttpResponse:
     """For whoever has the link: no sign-in, no scripts, and search engines stay away."""
+    try:
+        count_stranger(request)
+    except LimitReached as error:
+        return _too_many(request, error)
+    except RedisError as error:
+        logger.error("the cache does not answer: %s", error)
+        return render(request, "500.html", status=503)
     link = open_share(token)
     if link is None:
         raise Http404
-    context = {"link": link, "shown": shared_messages(link)}
+    context = {"link": link, "shown": messages_html(link)}
     response = render(request, "chat/shared.html", context)
     response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _too_many(request: HttpRequest, error: LimitReached) -> HttpResponse:
+    """The error says too much of the server's rules for a stranger."""
+    response = render(request, "429.html", status=429)
+    if error.resets_at:
+        left = (error.resets_at - timezone.now()).total_seconds()
+        response["Retry-After"] = str(max(1, ceil(left)))
     return response

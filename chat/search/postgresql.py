@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from .words import Query, Term
 
 INDEXED = {"chat_message": "text", "chat_conversation": "title"}
+# An answer is found once it has ended; until then it would be indexed anew every second.
+WHERE = {"chat_message": "status <> 'running'", "chat_conversation": "true"}
 SIGNS = "<>/._-@:&+"
 BLANKS = "".join(map(chr, range(14, 14 + len(SIGNS))))  # as many control characters
 TEXT = f"translate(left({{column}}, 200000), '{SIGNS}', '{BLANKS}')"
 VECTOR = f"to_tsvector('simple', {TEXT})"
 
-MATCHES = f"SELECT id FROM {{table}} WHERE {VECTOR} @@ ({{expression}})"  # noqa: S608  names of ours
+MATCHES = f"SELECT id FROM {{table}} WHERE {VECTOR} @@ ({{expression}}) AND {{where}}"  # noqa: S608  names of ours
 SNIPPETS = f"""SELECT id, translate(
     ts_headline('simple', {TEXT}, ({{expression}}), %s), '{BLANKS}', '{SIGNS}')
 FROM {{table}} WHERE id IN ({{ids}})"""  # noqa: S608
@@ -33,7 +35,7 @@ def installing() -> Iterable[str]:
     for table, column in INDEXED.items():
         yield (
             f"CREATE INDEX IF NOT EXISTS {table}_words ON {table} "
-            f"USING gin ({VECTOR.format(column=column)})"
+            f"USING gin ({VECTOR.format(column=column)}) WHERE {WHERE[table]}"
         )
 
 
@@ -50,7 +52,8 @@ def removing() -> Iterable[str]:
 def matching(table: str, query: Query) -> tuple[str, list[str]]:
     """SQL of the ids that match, and its parameters."""
     expression, parameters = _expression(query)
-    sql = MATCHES.format(table=table, column=INDEXED[table], expression=expression)
+    names = {"table": table, "column": INDEXED[table], "where": WHERE[table]}
+    sql = MATCHES.format(**names, expression=expression)
     return sql, parameters
 
 

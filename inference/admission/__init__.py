@@ -6,6 +6,7 @@ ends, its reservation is settled.
 
 from .asker import Asker
 from .background import KEEPERS, close_connections, in_background, keep_lease, shutdown
+from .embedding import VectorReply, embed
 from .generating import allowed_model, generate
 from .reply import Reply
 from .several import generate_several
@@ -16,8 +17,10 @@ __all__ = [
     "Asker",
     "Reply",
     "TokensLeft",
+    "VectorReply",
     "allowed_model",
     "close_connections",
+    "embed",
     "generate",
     "generate_several",
     "in_background",

@@ -19,7 +19,7 @@ from accounts.addresses import client_address
 from accounts.authentication import caller
 from accounts.callers import Caller
 from accounts.rates import Allowance
-from inference.admission import Asker, Reply
+from inference.admission import Asker, Reply, VectorReply
 
 from .allowance import Untold, request_headers, token_headers
 from .refusals import CacheUnavailable
@@ -146,7 +146,7 @@ class LimitedEndpoint(Endpoint):
         return final
 
 
-def tightest(answers: Sequence[Reply]) -> dict[str, str]:
+def tightest(answers: Sequence[Reply | VectorReply]) -> dict[str, str]:
     """What is left of the quota that has the least left."""
     left = [one for answer in answers if (one := answer.tokens_left())]
     return token_headers(min(left, key=lambda one: one.remaining)) if left else {}

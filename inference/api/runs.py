@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from channels.db import database_sync_to_async
-from django.http import HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -180,6 +180,9 @@ async def parts_of(response: Any) -> AsyncGenerator[bytes]:
     """The body, in parts if it is a stream."""
     if isinstance(response, Response):
         yield JSONRenderer().render(response.data)
+        return
+    if isinstance(response, HttpResponse):
+        yield response.content
         return
     assert isinstance(response, EventStream)
     async with aclosing(aiter(response)) as parts:

@@ -2,12 +2,13 @@
 
 from django.urls import path, re_path
 
-from . import health, legacy, prometheus, usage, views
+from . import embeddings, health, legacy, prometheus, usage, views
 
 urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view(), name="chat-completions"),
     path("v1/completions", views.CompletionsView.as_view(), name="completions"),
-    path("v1/embeddings", views.EmbeddingsView.as_view(), name="embeddings"),
+    path("v1/embeddings", embeddings.EmbeddingsView.as_view(), name="embeddings"),
+    path("v1/rerank", embeddings.RerankView.as_view(), name="rerank"),
     path("v1/usage", usage.UsageView.as_view(), name="usage"),
     path("v1/models", views.ModelsView.as_view(), name="models"),
     path("v1/models/<path:name>", views.ModelView.as_view(), name="model"),

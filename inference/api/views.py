@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import caller
 from inference import admission, metrics, runtime
-from inference.models import LanguageModel
+from inference.models import LanguageModel, Task
 from inference.recording import CHAT, COMPLETIONS, Recorder
 
 from .answers import ChatAnswer, TextAnswer
@@ -17,10 +17,17 @@ from .body import checked
 from .context import CONTEXT, context_of
 from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
+from .headers import header_list
 from .idempotency import OPENAIS, idempotent
-from .refusals import NoSuchPath, UnsupportedParameter
+from .refusals import NoSuchPath
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
+
+CAPABILITIES = {
+    Task.GENERATE: ["completion", "chat"],
+    Task.EMBED: ["embedding"],
+    Task.RERANK: ["rerank"],
+}
 
 
 async def answered(
@@ -48,12 +55,6 @@ async def answered(
     if ignored:
         response["x-ignored-params"] = header_list(ignored)
     return response
-
-
-def header_list(names: Sequence[str]) -> str:
-    """Names that a client made up, fit for a header."""
-    shown = [name[:60].encode("unicode_escape").decode() for name in names[:20]]
-    return ", ".join(shown)
 
 
 async def chat_completion(
@@ -115,19 +116,10 @@ def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) ->
         "name": row.display_name,
         "context_length": length,
         "max_model_len": length,
-        "capabilities": ["completion", "chat"],
+        "capabilities": CAPABILITIES[Task(row.serves)],
         "quantization": row.quantization,
         "status": engine.state if engine else "unloaded",
     }
-
-
-class EmbeddingsView(LimitedEndpoint):
-    """Said in words, since clients ask for it by habit."""
-
-    endpoint = "embeddings"
-
-    async def post(self, request: Request) -> HttpResponseBase:
-        raise UnsupportedParameter("Embeddings are not supported yet.")
 
 
 class UnknownPathView(Endpoint):

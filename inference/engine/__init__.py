@@ -7,6 +7,7 @@ from .errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
+    InputTooLong,
     InvalidParameter,
     ModelLoadFailed,
     ModelNotFound,
@@ -14,6 +15,7 @@ from .errors import (
     PromptTooLong,
     QueueFull,
     TemplateError,
+    UnfitModel,
     Unsupported,
 )
 from .logprobs import TokenLogprob
@@ -25,6 +27,7 @@ from .request import ContextPolicy, FinishReason
 from .sampling import SamplingParams
 from .stats import Load, Timings, Usage
 from .stream import Admit, Outcome, Piece, TokenStream
+from .vectors import Vectors
 from .wire import Finish
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
     "EngineStopped",
     "Finish",
     "FinishReason",
+    "InputTooLong",
     "InvalidParameter",
     "Load",
     "ModelLoadFailed",
@@ -58,7 +62,9 @@ __all__ = [
     "Timings",
     "TokenLogprob",
     "TokenStream",
+    "UnfitModel",
     "Unsupported",
     "Usage",
+    "Vectors",
     "total_memory",
 ]

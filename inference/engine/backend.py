@@ -1,19 +1,17 @@
 """What the engine asks of a model."""
 
 import collections.abc
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from .config import EngineConfig, EngineInfo
 from .request import Sequence
 from .scheduler import Work
 
 
-class Backend(Protocol):
-    """A loaded model and its KV cache.
-
-    `tokenize`, `render` and the facts may be used from any thread, all else from
-    the engine's only.
-    """
+class Reader(Protocol):
+    """Of a loaded model, what reads text: it may be used from any thread."""
 
     config: EngineConfig
     info: EngineInfo
@@ -35,11 +33,32 @@ class Backend(Protocol):
     def is_special(self, token: int) -> bool:
         """Whether the token stands for no text."""
 
-    def is_end(self, token: int) -> bool:
-        """Whether the model says with this token that its answer is complete."""
-
     def piece(self, token: int) -> bytes:
         """The token's part of the text; empty for control tokens."""
+
+
+class EmbedBackend(Reader, Protocol):
+    """A loaded model that turns texts into numbers. Only for the engine's thread:"""
+
+    def pair(self, query: str, document: str) -> list[int]:
+        """Tokens of both, as a model is given them that judges documents; from any thread."""
+
+    def embed(self, inputs: collections.abc.Sequence[list[int]]) -> list[np.ndarray[Any, Any]]:
+        """Compute one step: a vector for each input, or in a vector of one its relevance, 0 to 1.
+
+        Raises:
+            DecodeFailed: nothing came of it.
+        """
+
+    def close(self) -> None:
+        """Free the model. Nothing else may be called afterwards."""
+
+
+class Backend(Reader, Protocol):
+    """A loaded model that writes, and its KV cache. Only for the engine's thread:"""
+
+    def is_end(self, token: int) -> bool:
+        """Whether the model says with this token that its answer is complete."""
 
     def name(self, token: int) -> bytes:
         """What people call the token: its text, or a name if it has none."""

@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from .backend import Backend
+from .backend import Backend, EmbedBackend
 from .config import EngineConfig
+from .embedder import Embedder
+from .embedding import EmbedRequest
 from .engine import Engine
 from .errors import EngineError, ModelLoadFailed
 from .request import Request
@@ -24,6 +26,7 @@ from .wire import (
     Cancel,
     Channel,
     Count,
+    Embed,
     Failure,
     FromEngine,
     Go,
@@ -76,12 +79,12 @@ class WireHandler(logging.Handler):
 class Desk(threading.Thread):
     """Renders, tokenizes and counts, one after the other."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine | Embedder) -> None:
         super().__init__(name="desk", daemon=True)
         self._engine = engine
-        self._work: queue.SimpleQueue[Request | Count] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Request | EmbedRequest | Count] = queue.SimpleQueue()
 
-    def submit(self, request: Request) -> None:
+    def submit(self, request: Request | EmbedRequest) -> None:
         if self._engine.intake.reserve(request):
             self._work.put(request)
 
@@ -91,7 +94,7 @@ class Desk(threading.Thread):
     def run(self) -> None:
         while True:
             match self._work.get():
-                case Request() as request:
+                case Request() | EmbedRequest() as request:
                     self._engine.intake.prepare(request)
                 case Count() as asked:
                     self._engine.intake.count(asked)
@@ -106,9 +109,9 @@ class Inbox(threading.Thread):
         super().__init__(name="inbox", daemon=True)
         self._channel = channel
         self._on_end = on_end
-        self.engine: Engine | None = None
+        self.engine: Engine | Embedder | None = None
 
-    def serve(self, engine: Engine) -> None:
+    def serve(self, engine: Engine | Embedder) -> None:
         self._desk = Desk(engine)
         self._desk.start()
         self.engine = engine
@@ -117,7 +120,7 @@ class Inbox(threading.Thread):
         try:
             while message := self._channel.receive():
                 match message:
-                    case Submit(request) if self.engine:
+                    case Submit(request) | Embed(request) if self.engine:
                         self._desk.submit(request)
                     case Go(id, max_tokens) if self.engine:
                         self.engine.intake.release(id, max_tokens)
@@ -148,13 +151,29 @@ def make_backend(config: EngineConfig, outbox: Outbox) -> Backend:
     return LlamaBackend(config, outbox.send_progress)
 
 
+def make_embed_backend(config: EngineConfig, outbox: Outbox) -> EmbedBackend:
+    if config.backend == "fake":
+        from .fake_embed import FakeEmbedBackend
+
+        return FakeEmbedBackend(config)
+    from .llama import LlamaEmbedBackend
+
+    return LlamaEmbedBackend(config, outbox.send_progress)
+
+
+def make_engine(config: EngineConfig, outbox: Outbox) -> Engine | Embedder:
+    if config.task == "generate":
+        return Engine(make_backend(config, outbox), outbox.send)
+    return Embedder(make_embed_backend(config, outbox), outbox.send)
+
+
 def serve(channel: Channel, start: Start) -> None:
     outbox, inbox = Outbox(channel), Inbox(channel, on_end=quit_now)
     logging.getLogger().setLevel(start.log_level)
     logging.getLogger().addHandler(WireHandler(outbox))
     inbox.start()
     try:
-        backend = make_backend(start.config, outbox)
+        engine = make_engine(start.config, outbox)
     except EngineError as error:
         outbox.send(Failure.of(error))
         return
@@ -162,9 +181,8 @@ def serve(channel: Channel, start: Start) -> None:
         logger.exception("loading failed")
         outbox.send(Failure.of(ModelLoadFailed(f"{start.config.path}: {error!r}")))
         return
-    engine = Engine(backend, outbox.send)
     inbox.serve(engine)
-    outbox.send(Ready(backend.info))
+    outbox.send(Ready(engine.backend.info))
     engine.run()
 
 

@@ -15,6 +15,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     sha256: str = ""  # of the file: another file at the same path is another model
     backend: Literal["llama", "fake"] = "llama"
+    task: Literal["generate", "embed", "rerank"] = "generate"
     state_dir: str = "."  # what the engine remembers of this machine
 
     device: Literal["auto", "cuda", "metal", "cpu"] = "auto"
@@ -78,4 +79,5 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     can_share: bool = False  # whether sequences may begin with each other's cells
     device: str
     build: str
+    embedding_length: int = 0  # numbers of a vector, if it makes any
     load_seconds: float = 0.0

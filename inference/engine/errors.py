@@ -75,6 +75,27 @@ class PromptTooLong(EngineError):
         )
 
 
+class InputTooLong(EngineError):
+    """One of the inputs has more tokens than the model reads at once."""
+
+    code = "input_too_long"
+
+    def __init__(self, num_tokens: int, context_length: int, param: str) -> None:
+        super().__init__(
+            f"{param}: it has {num_tokens} tokens, and this model reads {context_length} at most.",
+            param=param,
+        )
+
+
+class UnfitModel(EngineError):
+    """The model is there, but it does something else."""
+
+    code = "unfit_model"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"The model {_shortened(name)} {why}.", param="model")
+
+
 class ModelNotFound(EngineError):
     """No model that requests may use has that name."""
 

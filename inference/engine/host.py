@@ -15,29 +15,34 @@ from typing import Any
 
 from .config import EngineConfig, EngineInfo
 from .counts import Counts
+from .embedding import EmbedRequest
 from .environment import without_secrets
 from .errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
-    InvalidParameter,
     ModelLoadFailed,
 )
+from .frame import frame_of
 from .request import Request
 from .stats import Load
 from .stream import Admit, Mailbox, Outcome, TokenStream
+from .vectors import VectorBox, Vectors
 from .wire import (
     HEADER,
     Accepted,
     Cancel,
     Count,
     Counted,
+    Embed,
+    Embedded,
     Failure,
     FromEngine,
     Go,
     Loading,
     LogLine,
     Message,
+    Part,
     Ready,
     Start,
     Step,
@@ -163,25 +168,48 @@ class EngineHost:
         Raises:
             EngineError: every refusal, before anything is computed; and what `admit` raises.
         """
+        request = Request(id=next(_ids), is_held=admit is not None, **fields)
+        mailbox = Mailbox(on_end, on_gap)
+        accepted = await self._accepted(Submit(request), request.prompt_param, mailbox, admit)
+        return TokenStream(
+            mailbox, accepted, self.info.context_length, lambda: self._cancel(request.id)
+        )
+
+    async def embed(
+        self,
+        on_end: Callable[[Outcome], None] | None = None,
+        admit: Admit | None = None,
+        **fields: Any,
+    ) -> Vectors:
+        """Queue a request for vectors, of those fields (see `EmbedRequest`); else as `submit`.
+
+        Raises:
+            EngineError: every refusal, before anything is computed; and what `admit` raises.
+        """
+        request = EmbedRequest(id=next(_ids), is_held=admit is not None, **fields)
+        box = VectorBox(on_end)
+        accepted = await self._accepted(Embed(request), request.param, box, admit)
+        return Vectors(box, accepted, lambda: self._cancel(request.id))
+
+    async def _accepted(
+        self, message: Submit | Embed, param: str, mailbox: Mailbox, admit: Admit | None
+    ) -> Accepted:
         if not self.is_open:
             raise EngineStopped(f"{self.config.model_id} is being unloaded.")
-        request = Request(id=next(_ids), is_held=admit is not None, **fields)
-        frame = _frame(Submit(request), request.prompt_param)
+        id, frame = message.request.id, frame_of(message, param)
         if not self.is_busy:
             self._heard_at = time.monotonic()
-        mailbox = self._mailboxes[request.id] = Mailbox(on_end, on_gap)
+        self._mailboxes[id] = mailbox
         self._is_idle.clear()
         self._writer.write(frame)
         try:
             accepted = await mailbox.accepted
         except asyncio.CancelledError:
-            self._cancel(request.id)
+            self._cancel(id)
             raise
         if admit:
             await self._admit(admit, accepted, mailbox)
-        return TokenStream(
-            mailbox, accepted, self.info.context_length, lambda: self._cancel(request.id)
-        )
+        return accepted
 
     async def _admit(self, admit: Admit, accepted: Accepted, mailbox: Mailbox) -> None:
         try:
@@ -215,7 +243,7 @@ class EngineHost:
         if not self.is_open:
             raise EngineStopped(f"{self.config.model_id} is being unloaded.")
         asked = Count(next(_ids), **fields)
-        frame = _frame(asked, "texts" if asked.messages is None else "messages")
+        frame = frame_of(asked, "texts" if asked.messages is None else "messages")
         with self._counts.waiting(asked.id) as counted:
             self._writer.write(frame)
             return await counted
@@ -303,6 +331,8 @@ class EngineHost:
         match message:
             case Step():
                 self._deliver(message)
+            case Embedded(parts):
+                self._hand_out(parts)
             case Accepted(id):
                 if mailbox := self._mailboxes.get(id):
                     mailbox.accept(message)
@@ -326,6 +356,12 @@ class EngineHost:
                     extra["request_id"] = request_id
                 logging.getLogger(name).log(level, "%s", event, extra=extra)
 
+    def _hand_out(self, parts: list[Part]) -> None:
+        for part in parts:
+            box = self._mailboxes.get(part.id)
+            if isinstance(box, VectorBox):
+                box.put_vectors(part.vectors)
+
     def _deliver(self, step: Step) -> None:
         self.load = step.load or self.load
         now = time.monotonic()
@@ -338,25 +374,3 @@ class EngineHost:
         self.has_answered = self.has_answered or bool(step.finished)
         for finish in step.finished:
             self._close(finish.id, finish)
-
-
-def _frame(message: Submit | Count, param: str) -> bytes:
-    """The message for the wire.
-
-    Raises:
-        InvalidParameter: it holds what cannot travel: half a character, a huge number.
-    """
-    try:
-        return encode(message)
-    except RecursionError:
-        raise InvalidParameter(param, "[[…]]", "is nested too deeply") from None
-    except (ValueError, OverflowError) as error:
-        asked = message.request if isinstance(message, Submit) else message
-        raise InvalidParameter(param, _prompt(asked), f"cannot be used: {error}") from error
-
-
-def _prompt(asked: Request | Count) -> object:
-    """What is asked about, to be shown in an error."""
-    if isinstance(asked, Request):
-        return asked.text or asked.tokens or asked.messages
-    return asked.texts or asked.messages

@@ -3,9 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
-from .backend import Backend
+from .backend import Reader
+from .embedding import EmbedRequest
 from .errors import EngineError, EngineStopped, QueueFull
 from .logprobs import LogprobStream
 from .prompt import Prompt, PromptMaker
@@ -21,6 +22,21 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 5.0  # a guess, until the queue can say how fast it moves
 OUR_FAULT = "The engine failed; see the server's log."
 
+Asked = Request | EmbedRequest
+
+
+class Held(Protocol):
+    """A request that can be computed; at first it may have to wait for its release."""
+
+    max_tokens: int
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def is_held(self) -> bool: ...
+    @property
+    def num_prompt_tokens(self) -> int: ...
+
 
 class Intake:
     """Answers every request with an Accepted or a Failure before it is computed.
@@ -33,9 +49,9 @@ class Intake:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Reader,
         send: Callable[[FromEngine], None],
-        deliver: Callable[[Sequence], None],
+        deliver: Callable[[Any], None],
         clock: Callable[[], float],
     ) -> None:
         self._backend = backend
@@ -49,11 +65,11 @@ class Intake:
         self._lock = threading.Lock()  # of the next three, and of handing over
         self._preparing: set[int] = set()
         self._withdrawn: set[int] = set()
-        self._held: dict[int, Sequence] = {}
+        self._held: dict[int, Held] = {}
         self._using_backend = threading.Lock()
         self._is_closed = False
 
-    def reserve(self, request: Request) -> bool:
+    def reserve(self, request: Asked) -> bool:
         """Take a seat for the request; False if there is none, and it has been refused."""
         if not self._seats.acquire(blocking=False):
             self._send(Failure.of(self._queue_full(), request.id))
@@ -62,7 +78,7 @@ class Intake:
             self._preparing.add(request.id)
         return True
 
-    def prepare(self, request: Request) -> None:
+    def prepare(self, request: Asked) -> None:
         """Accept the request, or refuse it; if it was withdrawn by then, it has finished."""
         if self._is_withdrawn(request):
             self._settle(request, None)
@@ -86,7 +102,7 @@ class Intake:
                 self._withdrawn.add(id)
         if held:
             self._seats.release()
-            self._send(_withdrawn(id, held.num_billed))
+            self._send(_withdrawn(id, held.num_prompt_tokens))
         return is_preparing or held is not None
 
     def release(self, id: int, max_tokens: int) -> None:
@@ -106,11 +122,11 @@ class Intake:
         with self._using_backend:
             self._is_closed = True
 
-    def _is_withdrawn(self, request: Request) -> bool:
+    def _is_withdrawn(self, request: Asked) -> bool:
         with self._lock:
             return request.id in self._withdrawn
 
-    def _settle(self, request: Request, made: tuple[Sequence, Prompt] | EngineError | None) -> None:
+    def _settle(self, request: Asked, made: tuple[Held, Prompt] | EngineError | None) -> None:
         # In one go: a cancel comes before the sequence has been delivered, or after.
         with self._lock:
             self._preparing.discard(request.id)
@@ -126,16 +142,18 @@ class Intake:
             self._send(Accepted(request.id, 0, 0))
             self._send(_withdrawn(request.id, 0))
 
-    def _accept(self, sequence: Sequence, prompt: Prompt) -> None:
-        id, facts = sequence.id, (prompt.dropped, prompt.opens_thinking)
-        self._send(Accepted(id, sequence.num_billed, sequence.max_tokens, *facts))
-        if sequence.request.is_held:
+    def _accept(self, sequence: Held, prompt: Prompt) -> None:
+        id, prompt_tokens = sequence.id, sequence.num_prompt_tokens
+        facts = (prompt.dropped, prompt.opens_thinking)
+        self._send(Accepted(id, prompt_tokens, sequence.max_tokens, *facts))
+        if sequence.is_held:
             self._held[id] = sequence
         else:
             self._deliver(sequence)
 
-    def _made(self, request: Request) -> tuple[Sequence, Prompt]:
+    def _made(self, request: Any) -> tuple[Held, Prompt]:
         """The sequence, and what its prompt was made of."""
+        assert isinstance(request, Request)
         prompt = self._prompts.make(request)
         room = self._backend.info.context_length - len(prompt.tokens)
         params = request.params

@@ -23,6 +23,7 @@ from .errors import (
 from .host import EngineHost
 from .managed import LONGEST_BACKOFF_SECONDS, EngineStatus, ManagedModel, ModelSpec
 from .stream import Admit, Outcome, TokenStream
+from .vectors import Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +73,27 @@ class EnginePool:
         Raises:
             EngineError: every refusal, before anything is computed.
         """
+        host = await self._taken(spec)
+        return await host.submit(on_end, on_gap, admit, **fields)
+
+    async def embed(
+        self,
+        spec: ModelSpec,
+        on_end: Callable[[Outcome], None] | None = None,
+        admit: Admit | None = None,
+        **fields: Any,
+    ) -> Vectors:
+        """Queue a request for vectors (see `EngineHost.embed`); else as `submit`."""
+        host = await self._taken(spec)
+        return await host.embed(on_end, admit, **fields)
+
+    async def _taken(self, spec: ModelSpec) -> EngineHost:
+        """The model's engine, for a request."""
         while True:
             host = await self.load(spec)
             if host.is_open:  # it may have been unloaded just now
                 self._models[spec.id].last_used = time.monotonic()
-                return await host.submit(on_end, on_gap, admit, **fields)
+                return host
 
     async def count(self, spec: ModelSpec, *, load: bool, **fields: Any) -> list[int] | None:
         """How many tokens something has (see `EngineHost.count`).
@@ -91,7 +108,7 @@ class EnginePool:
             return None
         while True:
             host = await self.load(spec)
-            if host.is_open:  # as in `submit`
+            if host.is_open:  # as in `_taken`
                 return await host.count(**fields)
 
     async def load(self, spec: ModelSpec) -> EngineHost:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .backend import Backend
+from .backend import Reader
 from .errors import InvalidParameter, PromptTooLong, Unsupported
 from .request import Request
 from .turns import reserve, to_drop
@@ -29,7 +29,7 @@ class Prompt:
 class PromptMaker:
     """Asks one backend; to be used by one thread at a time."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Reader) -> None:
         self._backend = backend
         self._context_length = backend.info.context_length
         self._latest: tuple[int | None, Prompt] = None, Prompt([], [])  # and whose it is

@@ -108,6 +108,15 @@ class Sequence:
         return len(self.prompt_tokens) - 1
 
     @property
+    def is_held(self) -> bool:
+        return self.request.is_held
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        """Those that are paid for: none where another request pays."""
+        return len(self.prompt_tokens) if self.request.is_billed else 0
+
+    @property
     def num_tokens(self) -> int:
         return len(self.prompt_tokens) + len(self.output_tokens)
 
@@ -138,13 +147,8 @@ class Sequence:
         """Seconds since it first entered."""
         return 0.0 if self.admitted_at is None else now - self.admitted_at
 
-    @property
-    def num_billed(self) -> int:
-        """Tokens of its prompt, unless another request pays for them."""
-        return len(self.prompt_tokens) if self.request.is_billed else 0
-
     def usage(self) -> Usage:
-        return Usage(self.num_billed, len(self.output_tokens))
+        return Usage(self.num_prompt_tokens, len(self.output_tokens))
 
     def timings(self, now: float) -> Timings:
         admitted = now if self.admitted_at is None else self.admitted_at

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from .config import EngineConfig, EngineInfo
+from .embedding import EmbedRequest
 from .errors import EngineError, restore_error
 from .logprobs import TokenLogprob
 from .progress import Progress
@@ -38,6 +39,10 @@ class Start(Message, frozen=True):
 
 class Submit(Message, frozen=True):
     request: Request
+
+
+class Embed(Message, frozen=True):
+    request: EmbedRequest
 
 
 class Go(Message, frozen=True):
@@ -148,6 +153,19 @@ class Step(Message, frozen=True):
     progress: dict[int, Progress] | None = None
 
 
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """Vectors of one request's next inputs; each in float32, the least significant byte first."""
+
+    id: int
+    vectors: list[bytes]
+
+
+class Embedded(Message, frozen=True):
+    """What one step brought for all requests together."""
+
+    parts: list[Part]
+
+
 class LogLine(Message, frozen=True):
     """A line for the web process's log, where all logs have one form."""
 
@@ -157,8 +175,8 @@ class LogLine(Message, frozen=True):
     request_id: str = ""
 
 
-ToEngine = Start | Submit | Go | Cancel | Count | Stop
-FromEngine = Loading | Ready | Failure | Accepted | Counted | Step | LogLine
+ToEngine = Start | Submit | Embed | Go | Cancel | Count | Stop
+FromEngine = Loading | Ready | Failure | Accepted | Counted | Step | Embedded | LogLine
 
 _encoder = msgspec.msgpack.Encoder()
 _to_engine = msgspec.msgpack.Decoder(ToEngine)

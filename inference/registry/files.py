@@ -93,6 +93,7 @@ def _columns(file: FetchedFile, info: GgufInfo) -> dict[str, Any]:
         "size_bytes": file.size_bytes,
         "licence": info.licence[:100],
         "architecture": info.architecture[:50],
+        "file_task": info.task,
         "parameters": info.parameters,
         "quantization": info.quantization,
         "trained_context": info.trained_context,

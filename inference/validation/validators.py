@@ -53,6 +53,16 @@ class Validators:
             checked["messages"] = self.check_messages(prompt["messages"], context)
         return checked
 
+    def check_inputs(
+        self, request: Mapping[str, Any], context: Context, param: str
+    ) -> dict[str, Any]:
+        """Likewise, of a request for vectors; `param` is what the client calls its inputs."""
+        try:
+            return self.check_prompt(request, context)
+        except Denied as error:
+            error.param = error.param and param
+            raise
+
     def check_messages(
         self, messages: Sequence[Mapping[str, Any]], context: Context
     ) -> list[dict[str, Any]]:

@@ -52,6 +52,7 @@ OPENAIS = {
     "v1/chat/completions": takes("/v1/chat/completions"),
     "v1/completions": takes("/v1/completions"),
     "v1/embeddings": takes("/v1/embeddings"),
+    "v1/rerank": takes("/v1/rerank"),
     "v1/usage": reads("/v1/usage"),
     "v1/models": reads("/v1/models"),
     "v1/models/<path:name>": reads("/v1/models/fake"),

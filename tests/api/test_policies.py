@@ -411,7 +411,7 @@ class TestAnswers:
 PATHS = {
     "chat": [("POST", "/v1/chat/completions"), ("POST", "/chat/completions")],
     "completions": [("POST", "/v1/completions"), ("POST", "/completions")],
-    "embeddings": [("POST", "/v1/embeddings")],
+    "embeddings": [("POST", "/v1/embeddings"), ("POST", "/v1/rerank")],
     "models": [("GET", path) for path in ("/v1/models", "/v1/models/x", "/models", "/models/x")],
     "usage": [("GET", "/v1/usage")],
 }

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Policy, User
 from chat import turns
-from chat.attachments.queue import NUM_READERS, turn
+from chat.attachments.reading import QUEUE
 from chat.errors import MessageNotFound
 from chat.models import Attachment, Conversation
 from chat.pages import files
@@ -382,7 +382,7 @@ async def test_a_persons_files_are_read_one_at_a_time_and_others_meanwhile():
     both, order = asyncio.Barrier(2), []
 
     async def reads(who, pk):
-        async with turn(pk):
+        async with QUEUE.turn(pk):
             order.append(who)
             await both.wait()
 
@@ -396,7 +396,7 @@ async def test_no_more_are_read_at_once_than_there_are_readers():
     both, running, seen = asyncio.Barrier(2), set(), []
 
     async def reads(pk):
-        async with turn(pk):
+        async with QUEUE.turn(pk):
             running.add(pk)
             seen.append(len(running))
             await both.wait()
@@ -404,7 +404,7 @@ async def test_no_more_are_read_at_once_than_there_are_readers():
 
     await asyncio.gather(*map(reads, range(6)))
 
-    assert max(seen) == NUM_READERS
+    assert max(seen) == QUEUE.num_at_once
 
 
 def test_refusals_are_in_the_readers_language(alice):

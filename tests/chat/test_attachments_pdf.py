@@ -20,8 +20,12 @@ from .pdfs import assemble, bomb, encrypted, endless_pages, make_pdf, stream
 MOST = 5000
 HANGS = ("/bin/sh", "-c", "exec sleep 60")
 DIES = ("/bin/sh", "-c", "kill -KILL $$")
-FOLDER = Path(pdf_child.__file__).parent
-START = f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import pdf_child as child;"
+ROOT = Path(pdf_child.__file__).parents[2]
+START = (
+    f"import sys; sys.path.insert(0, {str(ROOT)!r});"
+    " from chat.apart import confined; from chat.attachments import pdf_child as child;"
+    " confined.confine(child.MEMORY_BYTES, child.CPU_SECONDS);"
+)
 LETTER = make_pdf("Dear Bob,\nall is well.", "", "Yours, Ann")
 
 
@@ -136,7 +140,7 @@ def test_more_pages_than_the_limit_are_refused(monkeypatch):
 
 def in_child(code):
     """What that prints in a process with the reader's limits."""
-    command = [sys.executable, "-c", f"{START} child.limit_process(); {code}"]
+    command = [sys.executable, "-c", f"{START} {code}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -156,7 +160,7 @@ def test_the_reader_can_write_no_file(tmp_path):
 
 def test_the_reader_ends_with_the_service():
     """Its standard error is open as long as it lives, and that is what `run` waits for."""
-    reader = "child.end_with_parent(); print('reading', flush=True); exec('while True: pass')"
+    reader = "import signal; print('reading', flush=True); exec('while True: signal.pause()')"
     service = (
         "import subprocess, sys;"
         "reader = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdout=subprocess.PIPE,"
@@ -194,8 +198,7 @@ def test_what_pypdf_thinks_of_a_file_is_not_logged(capfd, caplog):
 
 def test_pypdf_is_not_loaded_by_the_service():
     code = "import sys, chat.attachments.pdf; sys.exit('pypdf' in sys.modules)"
-    root = FOLDER.parents[1]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
     assert done.returncode == 0
 
 

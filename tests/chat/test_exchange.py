@@ -1,23 +1,34 @@
 """Conversations go out as a file and come back the same, also from elsewhere."""
 
+import asyncio
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
 
+import psutil
 import pytest
-from django.utils import timezone
+from asgiref.sync import async_to_sync
+from django.db import DatabaseError
+from django.utils import timezone, translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.exchange import base, runs, upload
+from accounts.models import User
+from chat.exchange import base, importing, nodes, reading, runs, storing, upload, wire
 from chat.exchange.errors import BadFile
 from chat.exchange.export import json_pieces
 from chat.exchange.importing import import_file
 from chat.exchange.markdown import markdown_pieces
+from chat.exchange.translating import translated
 from chat.models import Attachment, Conversation, Folder, Message, Role, Status
 from tests.chat.talk import attached, conversation, message, owner, person
 
+ROOT = Path(base.__file__).parents[2]
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 
 
@@ -36,10 +47,22 @@ def exported(user) -> str:
     return "".join(json_pieces(rows, NOW))
 
 
-def imported(user, data):
+def as_bytes(data) -> bytes:
     raw = data if isinstance(data, bytes | str) else json.dumps(data)
-    raw = raw.encode() if isinstance(raw, str) else raw
-    return import_file(io.BytesIO(raw), user, owner(user))
+    return raw.encode() if isinstance(raw, str) else raw
+
+
+def imported(user, data, **options):
+    """Its reader runs in this process: hundreds of others would take minutes to start."""
+
+    async def read_here(child, data, time_limit_s):
+        try:
+            return b"".join(wire.packed(reading.read(data)))
+        except BadFile as error:
+            return b"".join(wire.packed_fault(error.words))
+
+    with patch.object(importing, "run", read_here), patch.object(importing, "PAUSE_S", 0):
+        return async_to_sync(import_file)(as_bytes(data), user, owner(user), **options)
 
 
 def refused(user, data) -> str:
@@ -122,7 +145,7 @@ def build(user, facts):
     for columns in map(dict, messages):
         parent, at, files = (columns.pop(name) for name in ("parent", "at", "files"))
         before = [None, *rows]
-        unseen = [str(row.uid) for row in rows[:parent]]
+        unseen = [row.uid.hex for row in rows[:parent]]
         row = message(made, parent=before[parent % len(before)], unseen=unseen, **columns)
         Message.objects.filter(pk=row.pk).update(created_at=at)
         for file in files:
@@ -258,19 +281,73 @@ def test_answers_in_a_row_become_one(alice):
     }
     imported(alice, chatgpt(mapping, "a3"))
     made = Conversation.objects.get()
-    whole = "Let me see.\n\nFound.\n\nEnjoy."
-    assert tree(made) == {"Search": {"Let me see.": {"Stop": {}}, whole: {}}}
+    whole = "Found.\n\nEnjoy."
+    assert tree(made) == {"Search": {"Let me see.": {"Stop": {}, whole: {}}}}
     assert made.head.text == whole
 
 
-def test_a_long_row_of_answers_does_not_grow_without_end(alice):
+def test_a_row_of_answers_grows_no_longer_than_a_message_may_be(alice, monkeypatch):
+    monkeypatch.setattr(runs, "MAX_TEXT", 1000)
     names = [f"a{n}" for n in range(200)]
     mapping = {
         name: node(before, "assistant", "x" * 100)
         for before, name in zip([None, *names], names, strict=False)
     }
     imported(alice, chatgpt(mapping))
-    assert max(len(row.text) for row in Message.objects.all()) == runs.MAX_RUN * 102 - 2
+    rows = Message.objects.all()
+    assert max(len(row.text) for row in rows) == 9 * 102 - 2
+    assert "".join(row.text for row in rows).count("x") == 200 * 100
+
+
+def test_many_answers_to_one_do_not_repeat_it(alice):
+    mapping = {"a": node(None, "assistant", "x" * 1000)}
+    mapping |= {f"b{n}": node("a", "assistant", "y") for n in range(100)}
+    imported(alice, chatgpt(mapping))
+    assert sum(len(row.text) for row in Message.objects.all()) == 1100
+
+
+def test_a_long_way_of_empty_nodes_is_gone_once():
+    """Every message hangs on the end of a way of nodes without one."""
+
+    class Counting(dict):
+        looks = 0
+
+        def get(self, key):
+            self.looks += 1
+            return super().get(key)
+
+    number = 300
+    tree = Counting({"0": nodes.Node(None, None)})
+    tree |= {str(n): nodes.Node(str(n - 1), None) for n in range(1, number)}
+    for n in range(number):
+        said = base.DraftMessage(f"m{n}", None, "user", "Hi")
+        tree[f"m{n}"] = nodes.Node(str(number - 1), said)
+    counting = Counting(tree)
+    made = nodes.Nodes(counting, "", base.Leavings()).messages()
+    assert [one.parent for one in made] == [None] * number
+    assert counting.looks <= 4 * number
+
+
+@pytest.mark.parametrize("kind", ["mapping", "history", "messages"])
+def test_there_is_a_limit_to_nodes_whatever_is_in_them(alice, monkeypatch, kind):
+    monkeypatch.setattr(nodes, "MAX_NODES", 3)
+    empty = {str(n): {} for n in range(4)}
+    data = {
+        "mapping": [{"mapping": empty}],
+        "history": webui({"history": {"messages": empty}}),
+        "messages": webui({"messages": [{}] * 4}),
+    }
+    assert "its messages: 4 are more than 3" in refused(alice, data[kind])
+
+
+def test_what_is_said_of_leavings_is_short(alice):
+    mapping = {f"{n}" * 100: node(None, f"{n} " + "w" * 5000, "x") for n in range(1000)}
+    mapping["q"] = node(None, "user", "Hi")
+    done = imported(alice, chatgpt(mapping))
+    assert sum(number for _, number, _ in done.left) == 1000
+    assert len(done.left) == base.Leavings.MAX_REASONS + 1
+    said = [text for reason, _, places in done.left for text in (reason, *places)]
+    assert max(map(len, said)) <= base.Leavings.MAX_LENGTH
 
 
 def test_circles_and_missing_parents_are_cut(alice):
@@ -289,7 +366,8 @@ def test_circles_and_missing_parents_are_cut(alice):
     }
 
 
-def test_a_chain_of_any_length_is_no_recursion(alice):
+def test_a_chain_of_any_length_is_no_recursion(alice, monkeypatch):
+    monkeypatch.setattr(base, "MAX_MESSAGES_EACH", 5000)
     mapping = {
         str(n): node(str(n - 1) if n else None, "assistant" if n % 2 else "user", f"text {n}")
         for n in range(5000)
@@ -416,11 +494,122 @@ def test_no_more_is_unpacked_than_is_allowed(alice, monkeypatch):
     assert "larger than 1 MiB" in refused(alice, " " * 2**21)
 
 
-def test_there_is_a_limit_to_conversations_and_to_messages(alice, monkeypatch):
-    monkeypatch.setattr(base, "MAX_CONVERSATIONS", 1)
-    monkeypatch.setattr(base, "MAX_MESSAGES", 3)
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_no_other_packing_than_deflate_is_unpacked(alice, method):
+    bomb = zipped("conversations.json", " " * 2**20, method)
+    assert "another method than Deflate" in refused(alice, bomb)
+
+
+def test_there_are_limits_to_what_a_file_has(alice, monkeypatch):
+    for name, most in (("CONVERSATIONS", 1), ("MESSAGES", 3), ("CHARACTERS", 20), ("FILES", 1)):
+        monkeypatch.setattr(base, f"MAX_{name}", most)
     assert "conversations: 2 are more than 1" in refused(alice, chatgpt(BRANCHES) * 2)
     assert "messages: 4 are more than 3" in refused(alice, chatgpt(BRANCHES))
+    # A status is text, too, and what is in lists counts for more than its signs.
+    long = own(messages=[row("a", text="x" * 11, reasoning="y" * 10)])
+    assert "characters: 29 are more than 20" in refused(alice, long)
+    assert "characters: 59 are more than 20" in refused(alice, own(messages=[row("a", **UNSEEN)]))
+    assert "characters: 52 are more than 20" in refused(alice, own(parameters={"stop": ["xy"]}))
+    file = {"name": "", "media_type": "", "size_bytes": 0, "text": ""}
+    many = own(messages=[row("a", attachments=[{**file, "name": "f"}] * 2)])
+    assert "attachments: 2 are more than 1" in refused(alice, many)
+
+
+UNSEEN = {"text": "", "unseen": ["b"]}
+
+
+@pytest.mark.parametrize(("name", "most"), [("MESSAGES_EACH", 3), ("CHARACTERS_EACH", 15)])
+def test_a_large_conversation_is_left_out_and_said(alice, monkeypatch, name, most):
+    monkeypatch.setattr(base, f"MAX_{name}", most)
+    small = chatgpt({"q": node(None, "user", "Hi")}, title="Pie")
+    done = imported(alice, chatgpt(BRANCHES) + small)
+    assert [made.title for made in Conversation.objects.all()] == ["Pie"]
+    ((reason, number, places),) = done.left
+    assert (reason.startswith(f"a conversation of more than {most} "), number) == (True, 1)
+    assert places == ["Cake"]
+
+
+def test_titles_are_as_long_as_they_are_stored():
+    assert Conversation._meta.get_field("title").max_length == base.MAX_TITLE
+
+
+def test_no_more_folders_come_in_than_a_person_may_have(alice, monkeypatch):
+    monkeypatch.setattr(storing, "MAX_FOLDERS", 2)
+    alice.folders.create(name="Work")
+    facts = {"created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"}
+    names = ["Work", "Home", "Garden", "Garden"]
+    many = [{**facts, "messages": [], "folder": name} for name in names]
+    done = imported(alice, {**own(), "conversations": many})
+    kept = Conversation.objects.order_by("pk").values_list("folder__name", flat=True)
+    assert [*kept] == ["Work", "Home", None, None]
+    assert done.left == [("a folder, as no more fit", 2, ["Garden"])]
+
+
+# A process for it, and a transaction for some of it
+
+HANGS = ("/bin/sh", "-c", "exec sleep 60")
+DIES = ("/bin/sh", "-c", "kill -KILL $$")
+SMALL = "from chat.exchange import child; child.MEMORY_BYTES = 160 * 2**20; child.main()"
+
+
+async def import_apart(data, child):
+    return await import_file(data, User(pk=1), "user:1", child=child)
+
+
+@pytest.mark.parametrize("child", [DIES, HANGS, (sys.executable, "-c", SMALL)])
+async def test_a_file_that_takes_too_much_is_refused(monkeypatch, child):
+    monkeypatch.setattr(importing, "TIME_LIMIT_S", 10 if child[-1] == SMALL else 0.5)
+    with pytest.raises(BadFile, match="more memory or time"):
+        await import_apart(b'[{"mapping": [' + b"{}," * 2**21 + b"0]}]", child)
+
+
+async def test_who_is_cancelled_leaves_no_reader_behind():
+    here = psutil.Process()
+    task = asyncio.create_task(import_apart(b"[]", HANGS))
+    while not here.children():  # noqa: ASYNC110  nobody says when it has begun
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert not here.children()
+
+
+def test_the_reader_needs_no_django():
+    code = "import sys; sys.modules['django'] = None; import chat.exchange.child"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == 0
+
+
+def drafts_of(*sizes):
+    """Conversations with so many messages of a character each."""
+    said = base.DraftMessage("a", None, "user", "x")
+    return [base.Draft("", [said] * size, None) for size in sizes]
+
+
+def test_what_is_stored_at_once_is_little_and_never_half_a_conversation(monkeypatch):
+    monkeypatch.setattr(storing, "MAX_ROWS", 10)
+    monkeypatch.setattr(storing, "MAX_CHARACTERS", 8)
+    made = storing.batches(drafts_of(3, 3, 3, 20, 4, 4, 1, 1, 1))
+    sizes = [[len(draft.messages) for draft in batch] for batch in made]
+    assert sizes == [[3, 3], [3], [20], [4, 4], [1, 1, 1]]
+
+
+def test_an_import_that_ends_halfway_says_what_is_missing(alice, monkeypatch):
+    monkeypatch.setattr(storing, "MAX_ROWS", 1)
+    store, batches = storing.Shelf.store, []
+
+    def once(self, drafts):
+        batches.append(drafts)
+        store(self, drafts if len(batches) == 1 else fail())
+
+    def fail():
+        raise DatabaseError("full")
+
+    monkeypatch.setattr(storing.Shelf, "store", once)
+    done = imported(alice, chatgpt(BRANCHES) * 3)
+    assert (done.num_conversations, done.num_messages, done.num_missing) == (1, 4, 2)
+    assert not done.is_whole
+    assert Conversation.objects.count() == 1
 
 
 ANY = st.recursive(
@@ -476,3 +665,14 @@ def test_nothing_is_older_or_newer_than_it_can_be(alice):
     imported(alice, chatgpt(mapping, create_time=10**400))
     age = timezone.now() - Message.objects.earliest("created_at").created_at
     assert age < timedelta(minutes=5)
+
+
+def test_what_is_wrong_is_said_in_the_readers_language(alice):
+    with translation.override("de"), pytest.raises(BadFile) as caught:
+        imported(alice, b" ")
+    with translation.override("de"):
+        text = translated(caught.value.words)
+        done = imported(alice, chatgpt({**BRANCHES, "t": node("q", "tool", "found")}))
+    assert text.startswith("Die Datei ist kein JSON")
+    assert [reason for reason, _, _ in done.left] == ["eine Nachricht von tool"]
+    assert done.label == "ChatGPT-Export"

@@ -1,12 +1,15 @@
 """Files of conversations on pages: the downloads, and what an import says."""
 
 import json
+from unittest.mock import patch
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, Policy
+from chat.exchange.importing import Imported
 from chat.models import Conversation, Message
+from chat.pages import exchange
 from tests.accounts.site import browser_of, configured, text
 from tests.chat.talk import conversation, downloaded, person
 
@@ -61,6 +64,17 @@ def test_exports_are_in_the_audit_log_without_a_word(browser, alice):
     ]
 
 
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("same-origin", 200), ("none", 200), ("cross-site", 403), ("same-site", 403)],
+)
+def test_no_other_site_has_a_file_exported(browser, alice, site, status):
+    cake = conversation(alice, "Cake", ("Hi",))
+    for url in ("/c/export.json", f"/c/{cake.uid}/export.json", f"/c/{cake.uid}/export.md"):
+        assert browser.get(url, headers={"sec-fetch-site": site}).status_code == status
+    assert AuditEntry.objects.filter(action="conversation.exported").exists() == (status == 200)
+
+
 def test_an_import_says_what_it_found_and_what_it_left(browser):
     say = {"author": {"role": "user"}, "content": {"content_type": "text", "parts": ["Hi"]}}
     tool = {"author": {"role": "tool"}, "content": {"content_type": "text", "parts": ["<i>"]}}
@@ -96,4 +110,25 @@ def test_a_bad_file_is_said_beside_the_field(browser, content, words):
 
 def test_without_a_file_there_is_nothing_to_import(browser):
     assert "This field is required." in text(browser.post("/c/import/", {}))
-    assert "up to 10" in text(browser.get("/c/import/"))
+    assert "up to 10.0" in text(browser.get("/c/import/"))
+
+
+def test_a_policys_size_of_requests_holds_for_files_too(browser, alice):
+    Policy.objects.create(user=alice, max_body_kb=1)
+    file = SimpleUploadedFile("file.json", b" " * 1025)
+    refused = browser.post("/c/import/", {"file": file})
+    assert refused.status_code == 413
+    assert "larger than 1024 bytes (rule max_body_kb of" in text(refused)
+    assert "The file is not JSON" in upload(browser, b" " * 1024)
+    assert "up to 1.0" in text(browser.get("/c/import/"))
+
+
+def test_an_import_that_ended_halfway_is_said(browser):
+    done = Imported("llmsite export", num_in_file=3, num_conversations=1, num_messages=2)
+
+    async def halfway(*args):
+        return done
+
+    with patch.object(exchange, "import_file", halfway):
+        page = upload(browser, b"[]")
+    assert "The last 2 conversations of the file did not come in" in page

@@ -243,11 +243,17 @@ def test_what_is_found_is_marked_and_leads_to_the_message(browser, alice):
     assert "1 conversation found" in page
 
 
-def test_a_hit_on_another_branch_shows_that_branch(browser, alice):
+def test_a_hit_on_another_branch_asks_before_that_is_shown(browser, alice):
     cake = conversation(alice, "Cake", ("Hi", "Hello"))
+    head = cake.head
     other = message(cake, "Bye", cake.messages.first(), Role.ASSISTANT)
-    found = browser.get(f"/c/{cake.uid}/at/{other.uid}/")
-    assert found["Location"] == f"/c/{cake.uid}/#message-{other.uid.hex}"
+    page = text(browser.get(f"/c/{cake.uid}/at/{other.uid}/"))
+    assert 'action="/c/branch/"' in page
+    assert f'name="message" value="{other.uid}"' in page
+    cake.refresh_from_db()
+    assert cake.head == head
+    shown = browser.post("/c/branch/", {"message": other.uid})
+    assert shown["Location"] == f"/c/{cake.uid}/#message-{other.uid.hex}"
     cake.refresh_from_db()
     assert cake.head == other
 

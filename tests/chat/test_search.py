@@ -153,6 +153,8 @@ def test_the_index_follows_what_changes(alice):
 def test_an_answer_is_found_when_it_has_ended(alice):
     made = conversation(alice, "Cake", ("?",))
     answer = message(made, "Su", made.head, Role.ASSISTANT, status=Status.RUNNING)
+    Message.objects.filter(pk=answer.pk).update(text="Sugar")
+    assert found(alice, "sugar") == []
     for text in ("Sugar", "Sugar and flour"):
         Message.objects.filter(pk=answer.pk).update(text=text)
     Message.objects.filter(pk=answer.pk).update(text="Sugar and eggs", status=Status.COMPLETE)

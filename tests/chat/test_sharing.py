@@ -5,10 +5,14 @@ import re
 import pytest
 from django.test import Client
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from accounts.models import AuditEntry
+from chat import shared_page
 from chat.models import Message, Role, Share, Status
+from chat.pages import sharing as pages
 from chat.sharing import revoke, share
+from chat.templatetags import chat as templatetags
 from chat.turns import edit
 from tests.accounts.site import browser_of, configured, text
 from tests.chat.talk import attached, conversation, message, person
@@ -98,6 +102,92 @@ def test_signs_of_markup_are_text(alice):
     assert "<script>q()" not in page
     assert "<script>a()" not in page
     assert "<b>T</b>" not in page
+
+
+def test_a_title_that_is_given_later_is_not_shown(cake):
+    link = share(cake)
+    cake.entitle("Divorce")
+    page = text(shown(link))
+    assert "<h1>Cake</h1>" in page
+    assert "Divorce" not in page
+    assert "<h1>Divorce</h1>" in text(shown(share(cake)))
+
+
+# What it costs
+
+
+def renderings(monkeypatch):
+    """The texts that are rendered from now on."""
+    rendered = []
+
+    def render(text, num_citations):
+        rendered.append(text)
+        return ""
+
+    monkeypatch.setattr(templatetags, "_remembered", render)
+    monkeypatch.setattr(templatetags, "_markdown", render)
+    return rendered
+
+
+def test_a_page_is_rendered_once_and_its_link_looked_at_each_time(cake, monkeypatch):
+    rendered, link = renderings(monkeypatch), share(cake)
+    for _ in range(3):
+        assert "How?" in text(shown(link))
+    assert rendered == ["**So.**"]
+    revoke(link, timezone.now())
+    assert shown(link).status_code == 404
+
+
+def test_long_answers_are_shown_as_they_were_written(cake, monkeypatch):
+    monkeypatch.setattr(shared_page, "MAX_OF_ANSWER", 8)
+    assert "<strong>So.</strong>" in text(shown(share(cake)))
+    Message.objects.filter(pk=cake.head_id).update(text="**So.** <i>")
+    page = text(shown(share(cake)))
+    assert "**So.** &lt;i&gt;" in page
+    assert "shown as it was written" in page
+
+
+def test_a_page_renders_no_more_than_its_share(alice, monkeypatch):
+    monkeypatch.setattr(shared_page, "MAX_OF_PAGE", 15)
+    rendered = renderings(monkeypatch)
+    made = conversation(alice, "Cake", ("?", "six by", "?", "seven x", "?", "three"))
+    assert "three" in text(shown(share(made)))
+    assert rendered == ["six by", "seven x"]
+
+
+def test_pages_are_remembered_while_there_is_room():
+    pages = shared_page.Remembered(10)
+    for name, page in (("a", "xxxx"), ("b", "xxxx"), ("a", "yyyy")):
+        pages.keep((name, "en"), page)
+    pages.get(("b", "en"))
+    pages.keep(("c", "en"), "zz")
+    assert [pages.get((name, "en")) for name in "abc"] == ["yyyy", "xxxx", "zz"]
+    pages.get(("a", "en"))
+    pages.keep(("d", "en"), "wwww")
+    assert [pages.get((name, "en")) for name in "abcd"] == ["yyyy", None, "zz", "wwww"]
+    pages.keep(("e", "en"), "x" * 11)
+    assert [pages.get((name, "en")) for name in "cde"] == ["zz", "wwww", None]
+
+
+def test_an_address_has_a_number_of_looks_a_minute(cake, settings):
+    configured(settings, limits={"default_rate_limit_per_minute": 2})
+    link = share(cake)
+    asked = [Client().get(f"/s/{token}/") for token in (link.token, "x", link.token)]
+    assert [one.status_code for one in asked] == [200, 404, 429]
+    assert 1 <= int(asked[-1]["Retry-After"]) <= 61
+    assert "limits." not in text(asked[-1])
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7")
+    assert elsewhere.get(f"/s/{link.token}/").status_code == 200
+
+
+def test_nobody_looks_uncounted(cake, monkeypatch):
+    link = share(cake)
+
+    def gone(request):
+        raise RedisError
+
+    monkeypatch.setattr(pages, "count_stranger", gone)
+    assert shown(link).status_code == 503
 
 
 # Until when

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from inference.engine import wire
 from inference.engine.config import EngineConfig, EngineInfo
+from inference.engine.embedding import EmbedRequest
 from inference.engine.progress import Progress
 from inference.engine.request import ContextPolicy, FinishReason, Request
 from inference.engine.sampling import SamplingParams
@@ -21,11 +22,14 @@ from inference.engine.wire import (
     Count,
     Counted,
     Delta,
+    Embed,
+    Embedded,
     Failure,
     Finish,
     Go,
     Loading,
     LogLine,
+    Part,
     Ready,
     Start,
     Step,
@@ -71,6 +75,15 @@ requests = st.builds(
     context_policy=st.sampled_from(ContextPolicy),
     with_progress=st.booleans(),
 )
+embed_requests = st.builds(
+    EmbedRequest,
+    id=ids,
+    request_id=texts,
+    texts=st.none() | st.lists(texts, max_size=3),
+    tokens=st.none() | st.lists(st.lists(counts, max_size=3), max_size=3),
+    query=st.none() | texts,
+    dimensions=counts,
+)
 configs = st.builds(
     EngineConfig,
     model_id=texts,
@@ -109,6 +122,7 @@ progresses = st.builds(
 to_engine = st.one_of(
     st.builds(Start, configs, st.integers(0, 50)),
     st.builds(Submit, requests),
+    st.builds(Embed, embed_requests),
     st.builds(Cancel, ids),
     st.builds(Go, ids, counts),
     st.builds(Count, ids, st.lists(texts, max_size=3), st.none() | st.lists(objects), objects),
@@ -126,6 +140,10 @@ from_engine = st.one_of(
         st.lists(finishes, max_size=3),
         st.none() | st.builds(Load, counts, counts, counts),
         st.none() | st.dictionaries(ids, progresses, max_size=3),
+    ),
+    st.builds(
+        Embedded,
+        st.lists(st.builds(Part, ids, st.lists(st.binary(max_size=8), max_size=3)), max_size=3),
     ),
     st.builds(LogLine, st.integers(0, 50), texts, texts, texts),
 )
@@ -168,8 +186,8 @@ def test_the_web_process_receives_what_was_sent(message):
 
 def test_every_message_is_tried_here():
     kinds = set(wire.ToEngine.__args__) | set(wire.FromEngine.__args__)
-    tried = {Start, Submit, Go, Cancel, Count, Stop}
-    tried |= {Loading, Ready, Failure, Accepted, Counted, Step, LogLine}
+    tried = {Start, Submit, Embed, Go, Cancel, Count, Stop}
+    tried |= {Loading, Ready, Failure, Accepted, Counted, Step, Embedded, LogLine}
 
     assert kinds == set(wire.Message.__subclasses__()) == tried
 

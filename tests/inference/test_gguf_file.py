@@ -49,6 +49,15 @@ def test_it_tells_what_the_file_holds(model: Path) -> None:
     assert (info.parameters, info.quantization) == (ELEMENTS, "Q4_1")
     assert (info.trained_context, info.chat_template) == (2048, "{{ messages }}")
     assert info.size_bytes == model.stat().st_size
+    assert info.task == "generate"
+
+
+@pytest.mark.parametrize(
+    ("pooling", "task"), [(0, "generate"), (1, "embed"), (3, "embed"), (4, "rerank")]
+)
+def test_how_it_pools_tells_what_a_model_is_for(tmp_path: Path, pooling: int, task: str) -> None:
+    make_gguf(tmp_path / "m.gguf", llama__pooling_type=pooling)
+    assert inspect(tmp_path / "m.gguf").task == task
 
 
 def test_it_agrees_with_the_packages_own_reader(model: Path) -> None:

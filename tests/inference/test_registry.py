@@ -1,13 +1,16 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from gguf import PoolingType
 from pytest_django import Settings
 
 from inference import registry, sources
 from inference.gguf_file import BadModelFile
 from inference.models import Alias, LanguageModel
+from tests.tiny_bert import make_tiny_bert
 
 from .gguf_maker import ELEMENTS, make_gguf
 
@@ -35,6 +38,12 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "Tiny-1B.Q4_1.gguf"
     make_gguf(path)
     return path
+
+
+def fetched_row(path: Path, **columns: Any) -> LanguageModel:
+    row = registry.add(str(path), **columns)
+    registry.fetch_model(row, ignore)
+    return LanguageModel.objects.get(pk=row.pk)
 
 
 @pytest.fixture
@@ -157,7 +166,23 @@ class TestFetchModel:
         assert (row.architecture, row.licence, row.quantization) == ("llama", "mit", "Q4_1")
         assert (row.parameters, row.trained_context) == (ELEMENTS, 2048)
         assert row.chat_template == "{{ messages }}"
+        assert (row.file_task, row.task, row.serves) == ("generate", "", "generate")
         assert row in LanguageModel.objects.routable()
+
+    @pytest.mark.parametrize(
+        ("pooling", "task"),
+        [(PoolingType.MEAN, "embed"), (None, "embed"), (PoolingType.RANK, "rerank")],
+    )
+    def test_the_file_says_what_it_is_for(
+        self, tmp_path: Path, pooling: PoolingType | None, task: str
+    ) -> None:
+        row = fetched_row(make_tiny_bert(tmp_path / "bert.gguf", pooling=pooling))
+        assert (row.file_task, row.serves) == (task, task)
+        assert row not in LanguageModel.objects.generative()
+
+    def test_the_row_may_say_otherwise(self, tmp_path: Path) -> None:
+        row = fetched_row(make_tiny_bert(tmp_path / "bert.gguf"), task="rerank")
+        assert (row.file_task, row.serves) == ("embed", "rerank")
 
     def test_a_file_in_the_models_folder_is_named_relative_to_it(self, models_dir: Path) -> None:
         models_dir.mkdir()

@@ -1,9 +1,10 @@
 """The door to the engine."""
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from inference import models, runtime
-from inference.engine import EngineStatus, Load, QueueFull
+from inference.engine import EngineStatus, Load, QueueFull, UnfitModel
 from inference.models import LanguageModel
 from inference.runtime import ModelNotFound
 
@@ -81,6 +82,29 @@ def test_a_load_says_how_far_it_is(monkeypatch, fields, progress):
 
 def test_a_model_that_nobody_loads_has_no_progress():
     assert runtime.load_progress("fake") is None
+
+
+# Tasks
+
+
+async def test_people_are_offered_what_writes(fake_row):
+    for task in ("embed", "rerank"):
+        await LanguageModel.objects.acreate(slug=task, file="/m.gguf", file_task=task)
+    await LanguageModel.objects.acreate(slug="made-to", file="/m.gguf", task="embed")
+    await LanguageModel.objects.acreate(
+        slug="against", file="/m.gguf", file_task="embed", task="generate"
+    )
+
+    offers = await sync_to_async(runtime.catalogue)()
+
+    assert [offer.slug for offer in offers] == ["against", "fake"]
+
+
+async def test_what_does_not_write_is_not_made_to(fake_row):
+    fake_row.file_task = "embed"
+    with pytest.raises(UnfitModel, match="The model 'fake' writes no text"):
+        await runtime.generate(fake_row, runtime.SamplingParams(), text="a")
+    assert runtime.spec(fake_row).config.task == "embed"
 
 
 # Counting

@@ -114,10 +114,11 @@ def test_a_refusal_is_the_clients_exception(client, stream, error, code, fields)
     assert caught.value.param in ("model", "temperature", "modalities", "messages")
 
 
-def test_embeddings_are_refused_in_words(client):
+def test_a_model_that_makes_no_embeddings_says_so(client):
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model="fake", input="a")
-    assert caught.value.code == "unsupported_parameter"
+    assert caught.value.param == "model"
+    assert "The model 'fake' makes no embeddings." in str(caught.value)
 
 
 def test_an_unknown_path_is_the_clients_not_found(client):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..config import EngineConfig, EngineInfo
-from ..errors import DecodeFailed, TemplateError
+from ..errors import DecodeFailed, ModelLoadFailed, TemplateError
 from ..request import Sequence
 from ..scheduler import Work
 from ..template import CHATML, ChatTemplate
@@ -41,6 +41,8 @@ class LlamaBackend:
         self._model = load_model(config, on_progress)
         self._context, context_length = make_context(config, self._model)
         self._memory = llama.llama_get_memory(self._context)
+        if not self._memory:
+            raise ModelLoadFailed(f"{config.path}: it is an encoder, and writes no text")
         self._batch = Batch(batch_tokens(config))
         self._vocabulary = vocabulary = Vocabulary(self._model)
         self.is_end, self.piece = vocabulary.is_end, vocabulary.piece

@@ -44,6 +44,17 @@ class Batch:
         self.struct.n_tokens = end
         return sampled_at
 
+    def lay(self, inputs: collections.abc.Sequence[list[int]]) -> None:
+        """Every input is a sequence of its own, by its number, and all its tokens count."""
+        end = 0
+        for index, tokens in enumerate(inputs):
+            start, end = end, end + len(tokens)
+            self._token[start:end] = tokens
+            self._pos[start:end] = np.arange(len(tokens))
+            self._seq[start:end] = index
+        self._outputs[:end] = 1
+        self.struct.n_tokens = end
+
 
 def _pointer(array: np.ndarray[Any, Any], ctype: Any) -> Any:
     return array.ctypes.data_as(ctypes.POINTER(ctype))

@@ -88,7 +88,7 @@ def load_model(config: EngineConfig, on_progress: Callable[[float], None]) -> An
     _kept = _place(params, config)
     model = llama.llama_model_load_from_file(config.path.encode(), params)
     if not model:
-        raise _failure(config, complaints())
+        raise failure(config, complaints())
     if llama.llama_model_has_encoder(model):
         raise ModelLoadFailed(f"{config.path}: models with an encoder are not supported")
     return model
@@ -113,7 +113,7 @@ def _place(params: Any, config: EngineConfig) -> list[Any]:
     return [shares]
 
 
-def _failure(config: EngineConfig, said: str) -> ModelLoadFailed:
+def failure(config: EngineConfig, said: str) -> ModelLoadFailed:
     """A device that is full is no fault of the file: another model may make room."""
     kind = OutOfMemory if "alloc" in said else ModelLoadFailed
     return kind(f"{config.path}: {said}")
@@ -134,12 +134,12 @@ def make_context(config: EngineConfig, model: Any) -> tuple[Any, int]:
     # A context that was asked for is not made smaller, one of our own choice may be.
     least = min(LEAST_CACHE_TOKENS, wanted) if not config.context_length else wanted
     while cells >= least:
-        context = llama.llama_init_from_model(model, _context_params(config, cells))
+        context = llama.llama_init_from_model(model, context_params(config, cells))
         if context:
             return context, min(wanted, cells)
         said = complaints()
         if "alloc" not in said:  # a smaller cache would change nothing
-            raise _failure(config, said)
+            raise failure(config, said)
         logger.warning("no memory for a KV cache of %d tokens", cells)
         cells = max(least, cells // 2) if cells > least else 0
     raise OutOfMemory(f"{config.path}: there is no memory for a KV cache of {least} tokens")
@@ -179,7 +179,7 @@ def _cell_bytes(config: EngineConfig, model: Any) -> float:
     return max(1.0, numbers * CACHE_TYPES[config.kv_cache_type][1])
 
 
-def _context_params(config: EngineConfig, cells: int) -> Any:
+def context_params(config: EngineConfig, cells: int) -> Any:
     params = llama.llama_context_default_params()
     params.n_ctx = cells
     params.n_batch = params.n_ubatch = batch_tokens(config)

@@ -33,13 +33,40 @@ class Vocabulary:
 
     def tokenize(self, text: str) -> list[int]:
         """With the opening token, unless the text brings it; control tokens are recognised."""
-        raw = text.encode()
         add_special = not (self.bos and text.startswith(self.bos))
-        size = len(raw) + 8  # a token is a byte at least; a few are added
-        tokens = (llama.llama_token * size)()
-        count = llama.llama_tokenize(self._vocab, raw, len(raw), tokens, size, add_special, True)
-        assert count >= 0, "more tokens than bytes"
-        return list(tokens[:count])
+        return self._tokens(text.encode(), add_special=add_special, parse_special=True)
+
+    def pair(self, query: str, document: str) -> list[int]:
+        """A query and a document as cross-encoders know them, like llama-server's
+        `format_prompt_rerank`: `[CLS] query [SEP] document [SEP]`, or with `</s>` between.
+
+        Control tokens in them are text: neither can end the other.
+        """
+        vocab, eos = self._vocab, llama.llama_vocab_eos(self._vocab)
+        sep = [llama.llama_vocab_sep(vocab)]
+        start = [llama.llama_vocab_bos(vocab)] if llama.llama_vocab_get_add_bos(vocab) else []
+        end = ([eos] if eos >= 0 else sep) if llama.llama_vocab_get_add_eos(vocab) else []
+        between = sep if llama.llama_vocab_get_add_sep(vocab) else []
+        first, second = (
+            self._tokens(text.encode(), add_special=False, parse_special=False)
+            for text in (query, document)
+        )
+        is_bert = llama.llama_vocab_type(vocab) == llama.LLAMA_VOCAB_TYPE_WPM
+        last = end or (between if is_bert else [])
+        return [*start, *first, *end, *between, *second, *last]
+
+    def _tokens(self, raw: bytes, *, add_special: bool, parse_special: bool) -> list[int]:
+        # A token is a byte at least, and a few are added; but some vocabularies first
+        # write a character as many: then the answer is how many tokens there are, negative.
+        size = len(raw) + 8
+        while True:
+            tokens = (llama.llama_token * size)()
+            count: int = llama.llama_tokenize(
+                self._vocab, raw, len(raw), tokens, size, add_special, parse_special
+            )
+            if count >= 0:
+                return list(tokens[:count])
+            size = -count
 
     def is_special(self, token: int) -> bool:
         return bool(llama.llama_vocab_is_control(self._vocab, token))

@@ -14,7 +14,15 @@ from inference.registry import RegistryError
 from ._progress import show_progress, size_text
 
 OPTION_COLUMNS = (
-    *("idle_timeout_seconds", "device", "gpu_layers", "split_mode", "tensor_split", "main_gpu"),
+    *(
+        "task",
+        "idle_timeout_seconds",
+        "device",
+        "gpu_layers",
+        "split_mode",
+        "tensor_split",
+        "main_gpu",
+    ),
     *("flash_attention", "kv_cache_type", "threads", "context_length", "context_policy"),
     *("max_sequences", "batch_tokens", "prefill_chunk_tokens"),
 )

@@ -1,0 +1,1 @@
+"""Strangers' files are read apart: few at once, in processes that a hostile file may ruin."""
