@@ -16,8 +16,10 @@ from .errors import (
     QueueFull,
     TemplateError,
     UnfitModel,
+    Unsupported,
 )
 from .grammar import Grammar
+from .logprobs import TokenLogprob
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
 from .pool import EnginePool, PoolLimits
@@ -62,10 +64,12 @@ __all__ = [
     "SamplingParams",
     "TemplateError",
     "Timings",
+    "TokenLogprob",
     "TokenStream",
     "Tokenize",
     "Tokenized",
     "UnfitModel",
+    "Unsupported",
     "Usage",
     "Vectors",
     "Written",

@@ -17,6 +17,7 @@ from inference.engine.errors import (
     QueueFull,
     TemplateError,
     UnfitModel,
+    Unsupported,
     restore_error,
 )
 from inference.engine.wire import Failure, decode_from_engine, encode
@@ -25,6 +26,7 @@ SAMPLES = [
     EngineError("It failed.", param="prompt", retry_after=2.5),
     InvalidParameter("top_p", 3, "is not at most 1"),
     TemplateError("The template refuses the messages."),
+    Unsupported("suffix", "needs another model"),
     PromptTooLong(5000, 4096, "messages"),
     InputTooLong(900, 512, "input[3]"),
     UnfitModel("bert", "writes no text"),
