@@ -8,6 +8,7 @@ from inference.engine.errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
+    GrammarTooComplex,
     InputTooLong,
     InvalidParameter,
     ModelLoadFailed,
@@ -38,6 +39,7 @@ SAMPLES = [
     EngineRestarting("It died.", retry_after=1),
     EngineStopped("The service is shutting down."),
     DecodeFailed("llama_decode: 1"),
+    GrammarTooComplex("it has too many states"),
 ]
 CLASSES = {value for value in vars(errors).values() if isinstance(value, type)}
 ERRORS = {cls for cls in CLASSES if issubclass(cls, EngineError)}
