@@ -24,6 +24,7 @@ ENGINE_ERRORS: dict[str, tuple[int, str, str]] = {
     "context_length_exceeded": (400, INVALID, "context_length_exceeded"),
     "input_too_long": (400, INVALID, "context_length_exceeded"),
     "unfit_model": (400, INVALID, "invalid_request_error"),
+    "unsupported_parameter": (400, INVALID, "unsupported_parameter"),
     "content_denied": (400, INVALID, "content_denied"),
     "model_not_found": (404, INVALID, "model_not_found"),
     "queue_full": (429, "rate_limit_error", "rate_limit_exceeded"),

@@ -40,4 +40,4 @@ def length(prompt: dict[str, Any]) -> int:
     if prompt.get("messages") is not None:
         texts = [message.get("content") or "" for message in prompt["messages"]]
         return sum(map(len, [*texts, prompt.get("prefix") or ""]))
-    return len(prompt.get("text") or "")
+    return len(prompt.get("text") or "") + len(prompt.get("suffix") or "")

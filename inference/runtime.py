@@ -31,7 +31,9 @@ from inference.engine import (
     PromptTooLong,
     QueueFull,
     SamplingParams,
+    TokenLogprob,
     TokenStream,
+    Unsupported,
     total_memory,
 )
 
@@ -54,6 +56,8 @@ __all__ = [
     "Progress",
     "PromptTooLong",
     "SamplingParams",
+    "TokenLogprob",
+    "Unsupported",
     "catalogue",
     "count_texts",
     "count_tokens",
@@ -165,12 +169,11 @@ async def generate(
 
     try:
         observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
-        policy = ContextPolicy(model.context_policy or if_too_long)
         with setting_named():
             stream = await pool().submit(
                 *(spec(model), end, observe_gap, admit),
                 params=params,
-                context_policy=policy,
+                context_policy=ContextPolicy(model.context_policy or if_too_long),
                 **prompt,
             )
     except EngineError as error:
@@ -204,10 +207,9 @@ async def count_tokens(
     Raises:
         EngineError: the messages cannot be rendered, or the model not be loaded.
     """
-    options = template_options or {}
     with setting_named():
         counts = await pool().count(
-            spec(model), load=load, messages=messages, template_options=options
+            spec(model), load=load, messages=messages, template_options=template_options or {}
         )
     return counts[0] if counts else None
 

@@ -76,7 +76,8 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 
 # Inside the engine a module imports only from names to its left.
 ENGINE_LAYERS = [
-    *("errors", "native", "machine", "config", "grammar", "sampling", "template", "text", "stats"),
+    *("errors", "native", "machine", "config", "grammar", "sampling", "template", "text"),
+    *("logprobs", "stats"),
     *("progress", "probe_model", "probe", "request", "kvcache", "scheduler", "pace", "reporter"),
     *("turns", "embedding", "rota", "compiler", "backend", "bytewise", "fake", "fake_embed"),
     *("llama", "wire", "prompt"),
@@ -88,6 +89,7 @@ LLAMA_LAYERS = [
         "library",
         "batch",
         "candidates",
+        "ranking",
         "sampler",
         "vocabulary",
         "loading",
@@ -99,8 +101,8 @@ LLAMA_LAYERS = [
 
 # What the engine's two processes share; beyond these, each knows only its own half.
 SHARED = {
-    *("errors", "machine", "config", "grammar", "sampling", "text", "stats", "progress", "request"),
-    *("embedding", "wire"),
+    *("errors", "machine", "config", "grammar", "sampling", "text", "logprobs", "stats"),
+    *("progress", "request", "embedding", "wire"),
 }
 WEB_HALF = {
     *("stream", "vectors", "counts", "environment", "frame", "host", "managed", "pool"),

@@ -44,6 +44,7 @@ def make_tiny_gguf(
     window: int = 32,
     weights: GGMLQuantizationType = F32,
     seed: int = 0,
+    infill: tuple[int, int, int] | None = None,
 ) -> Path:
     """Write a model of less than half a megabyte and return its path.
 
@@ -54,6 +55,7 @@ def make_tiny_gguf(
         width: a multiple of 64.
         weights: F32, Q8_0, Q4_0 or Q4_1, for all matrices but Mamba's.
         seed: another one, another noise.
+        infill: its tokens before a text, its suffix and what comes between.
     """
     shape = Shape(
         layers=layers,
@@ -66,6 +68,8 @@ def make_tiny_gguf(
     writer = GGUFWriter(path, architecture)
     writer.add_name(f"tiny {architecture}")
     _add_tokenizer(writer, chat_template)
+    for name, token in zip(("pre", "suf", "mid"), infill or (), strict=False):
+        writer.add_uint32(f"tokenizer.ggml.fim_{name}_token_id", token)
     _add_body(architecture, writer, shape, rng, weights, window)
     save(writer)
     return path

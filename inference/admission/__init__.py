@@ -11,6 +11,7 @@ from .background import KEEPERS, close_connections, in_background, keep_lease, s
 from .embedding import VectorReply, embed
 from .generating import allowed_model, generate
 from .reply import Reply
+from .several import generate_several
 from .tokens import TokensLeft, tightest, token_quotas
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "close_connections",
     "embed",
     "generate",
+    "generate_several",
     "in_background",
     "keep_lease",
     "shutdown",

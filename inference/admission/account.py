@@ -58,7 +58,7 @@ class Account:
         try:
             hold, self.counts = await asyncio.shield(self._beginning)
         except asyncio.CancelledError:  # the reservation is made all the same
-            self._settle("cancelled", Spent())
+            self.give_back()
             raise
         if self._early_end:
             self.end(self._early_end)
@@ -75,6 +75,10 @@ class Account:
             tokens = self.num_tokens()
             prompt = self._prompt_tokens if tokens else 0
             self._settle(outcome.code, Spent(prompt_tokens=prompt, completion_tokens=tokens))
+
+    def give_back(self) -> None:
+        """It is not computed after all."""
+        self._settle("cancelled", Spent())
 
     async def settled(self) -> None:
         """Wait until the ledger knows how the request ended; not for ever."""

@@ -10,6 +10,7 @@ from inference.admission import Reply
 from inference.runtime import Finish, Piece
 from inference.tools import CallParser
 
+from .logprobs import Logprobs, joined, of_chat, of_text
 from .reading import FINISH_REASONS, ChatReader, message_of
 
 
@@ -63,32 +64,38 @@ class ChatAnswer(Answer):
         make_parser: Callable[[], CallParser | None] | None = None,
         *,
         has_form: bool = False,
+        prefix: str = "",
     ) -> None:
-        """One that `has_form` has no room for thoughts, opened or not."""
+        """One that `has_form` has no room for thoughts, opened or not. The `prefix` is what
+        it goes on from.
+        """
         super().__init__(generation, model)
         is_thinking = generation.opens_thinking and not has_form
         self._readers = defaultdict[int, ChatReader](
-            lambda: ChatReader(make_parser and make_parser(), is_thinking=is_thinking)
+            lambda: ChatReader(
+                make_parser and make_parser(), is_thinking=is_thinking, prefix=prefix
+            )
         )
 
-    def opening(self) -> dict[str, Any]:
-        return self._delta(0, {"role": "assistant", "content": ""}, None)
+    def opening(self, index: int) -> dict[str, Any]:
+        return self._delta(index, {"role": "assistant", "content": ""}, None)
 
     def deltas(self, index: int, piece: Piece) -> list[dict[str, Any]]:
-        return [self._delta(index, delta, None) for delta in self._readers[index].feed(piece)]
+        return self._chunks(index, self._readers[index].feed(piece))
 
     def endings(self, index: int, finish: Finish) -> list[dict[str, Any]]:
         reader = self._readers[index]
-        rest = [self._delta(index, delta, None) for delta in reader.finish()]
+        rest = self._chunks(index, reader.finish())
         return [*rest, self._delta(index, {}, reader.finish_reason(finish))]
 
     def choice(self, index: int, pieces: list[Piece], finish: Finish) -> dict[str, Any]:
         reader = self._readers[index]
         deltas = [delta for piece in pieces for delta in reader.feed(piece)]
+        message = message_of([*deltas, *reader.finish()])
         return {
             "index": index,
-            "message": message_of([*deltas, *reader.finish()]),
-            "logprobs": None,
+            "message": message,
+            "logprobs": of_chat(reader.take_logprobs()),
             "finish_reason": reader.finish_reason(finish),
         }
 
@@ -97,10 +104,26 @@ class ChatAnswer(Answer):
         details = {"completion_tokens_details": {"reasoning_tokens": tokens}}
         return super().usage(finishes) | details
 
-    def _delta(self, index: int, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
-        return self.chunk(
-            [{"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}]
-        )
+    def _chunks(self, index: int, deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The last one, which is of the answer itself, brings the logprobs that are ready."""
+        logprobs = self._readers[index].take_logprobs()
+        if logprobs and not deltas:
+            deltas = [{"content": ""}]
+        if not deltas:
+            return []
+        *before, last = deltas
+        chunks = [self._delta(index, delta, None) for delta in before]
+        return [*chunks, self._delta(index, last, None, logprobs)]
+
+    def _delta(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        reason: str | None,
+        logprobs: Logprobs = None,
+    ) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, "logprobs": of_chat(logprobs)}
+        return self.chunk([{**choice, "finish_reason": reason}])
 
 
 class TextAnswer(Answer):
@@ -108,21 +131,24 @@ class TextAnswer(Answer):
     chunk_object = "text_completion"
     prefix = "cmpl"
 
-    def opening(self) -> None:
+    def opening(self, index: int) -> None:
         return None
 
     def deltas(self, index: int, piece: Piece) -> list[dict[str, Any]]:
-        return [self.chunk([self._choice(index, piece.text, None)])]
+        return [self.chunk([self._choice(index, piece.text, None, piece.logprobs)])]
 
     def endings(self, index: int, finish: Finish) -> list[dict[str, Any]]:
         return [self.chunk([self.choice(index, [], finish)])]
 
     def choice(self, index: int, pieces: list[Piece], finish: Finish) -> dict[str, Any]:
         text = "".join(piece.text for piece in pieces)
-        return self._choice(index, text, FINISH_REASONS[finish.reason])
+        return self._choice(index, text, FINISH_REASONS[finish.reason], joined(pieces))
 
-    def _choice(self, index: int, text: str, reason: str | None) -> dict[str, Any]:
-        return {"index": index, "text": text, "logprobs": None, "finish_reason": reason}
+    def _choice(
+        self, index: int, text: str, reason: str | None, logprobs: Logprobs
+    ) -> dict[str, Any]:
+        choice = {"index": index, "text": text, "logprobs": of_text(logprobs)}
+        return {**choice, "finish_reason": reason}
 
 
 def usage(finishes: list[Finish]) -> dict[str, Any]:

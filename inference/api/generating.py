@@ -10,6 +10,7 @@ from inference.admission import Asker, Reply
 from inference.runtime import Finish, Piece, SamplingParams
 
 from .answers import ChatAnswer, TextAnswer, timings
+from .choices import Selection, Written, seeded
 from .sse import DONE, HEADERS_ONLY, KEEPALIVE, frame
 
 
@@ -18,13 +19,15 @@ async def submitted(
     model: str,
     prompts: Iterable[dict[str, Any]],
     params: SamplingParams,
+    num_each: int = 1,
     **more: Any,
 ) -> list[Reply]:
-    """Queue a choice for every prompt, or none. Raises as `admission.generate` does."""
+    """Queue so many choices for every prompt, or none. Raises as `admission.generate` does."""
     choices: list[Reply] = []
     try:
         for prompt in prompts:
-            choices.append(await admission.generate(asker, model, params, **prompt, **more))
+            several = [seeded(params, index) for index in range(num_each)]
+            choices += await admission.generate_several(asker, model, several, **prompt, **more)
     except BaseException:
         _cancel(choices)
         raise
@@ -36,24 +39,26 @@ def _cancel(choices: Iterable[Reply]) -> None:
         choice.cancel()
 
 
-async def whole(answer: ChatAnswer | TextAnswer, choices: Sequence[Reply]) -> dict[str, Any]:
+async def whole(
+    answer: ChatAnswer | TextAnswer, choices: Sequence[Reply], selection: Selection
+) -> dict[str, Any]:
     """The complete answer; if one choice fails, or the client leaves, none goes on."""
     try:
-        written = await asyncio.gather(*map(_pieces_of, choices))
+        written = await asyncio.gather(*map(_written, choices))
     finally:
         _cancel(choices)
-    finishes = [choice.finish for choice in choices]
-    both = enumerate(zip(written, finishes, strict=True))
-    made = [answer.choice(index, pieces, finish) for index, (pieces, finish) in both]
-    return answer.whole(made, finishes)
+    kept = enumerate(selection.best(written))
+    made = [answer.choice(index, one.pieces, one.finish) for index, one in kept]
+    return answer.whole(made, [one.finish for one in written])
+
+
+async def _written(choice: Reply) -> Written:
+    pieces = [piece async for piece in choice]
+    return Written(pieces, choice.finish)
 
 
 async def text_of(choice: Reply) -> str:
     return "".join([piece.text async for piece in choice])
-
-
-async def _pieces_of(choice: Reply) -> list[Piece]:
-    return [piece async for piece in choice]
 
 
 async def chunks(
@@ -61,14 +66,14 @@ async def chunks(
 ) -> AsyncGenerator[bytes]:
     """The frames of a stream, from the opening chunk to `[DONE]`. Raises as a Reply does."""
     try:
-        opening = answer.opening()
-        yield frame(opening) if opening else HEADERS_ONLY
+        openings = [answer.opening(index) for index in range(len(choices))]
+        yield b"".join(frame(opening) for opening in openings if opening) or HEADERS_ONLY
         async with aclosing(_merged(choices)) as pieces:
             async for index, piece in pieces:
                 if piece is None:
                     for chunk in _endings(answer, index, choices[index].finish):
                         yield frame(chunk)
-                elif piece.text:
+                elif piece.text or piece.logprobs:
                     for chunk in answer.deltas(index, piece):
                         yield frame(chunk)
                 elif not piece.tokens:

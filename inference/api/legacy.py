@@ -97,7 +97,7 @@ async def text_events(generation: Pieces) -> AsyncGenerator[bytes]:
     is_inside_line_end = False  # the text so far ends in a carriage return
     try:
         yield HEADERS_ONLY
-        async for text, tokens, _ in generation:
+        async for text, tokens, *_ in generation:
             if not text and not tokens:
                 yield KEEPALIVE
             elif new := text.removeprefix("\n") if is_inside_line_end else text:

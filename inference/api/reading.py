@@ -3,8 +3,8 @@
 import uuid
 from typing import Any
 
-from inference.runtime import Finish, Piece
-from inference.thinking import ThinkingSplitter
+from inference.runtime import Finish, Piece, TokenLogprob
+from inference.thinking import ThinkingSplitter, split_thinking
 from inference.tools import Begun, CallParser, Event, More, Text
 
 # The only finish reasons that clients know; a cancelled answer has been cut short.
@@ -14,18 +14,27 @@ FINISH_REASONS = {"stop": "stop", "length": "length", "cancelled": "length"}
 class ChatReader:
     """Reads one choice; what comes out are deltas in OpenAI's form.
 
-    `is_thinking`: it begins within a thought that the prompt has opened.
+    `is_thinking`: it begins within a thought that the prompt has opened. `prefix`: what the
+    answer goes on from, which may have opened one, or be past it.
 
     Attributes:
         reasoning_tokens: that were thoughts, about.
     """
 
-    def __init__(self, parser: CallParser | None, *, is_thinking: bool = False) -> None:
-        self._splitter = ThinkingSplitter(has_begun=is_thinking)
+    def __init__(
+        self, parser: CallParser | None, *, is_thinking: bool = False, prefix: str = ""
+    ) -> None:
+        self._splitter = _splitter_after(prefix, is_thinking=is_thinking)
         self._parser = parser
         self.reasoning_tokens = 0
+        self._num_read = 0  # characters
+        self._says_from: int | None = None  # the character that ends the thoughts
+        self._logprobs: list[TokenLogprob] | None = None
 
     def feed(self, piece: Piece) -> list[dict[str, Any]]:
+        self._num_read += len(piece.text)
+        if piece.logprobs is not None:
+            self._logprobs = [*(self._logprobs or ()), *piece.logprobs]
         thought, said = self._splitter.feed(piece.text)
         if thought:  # of a piece that is both, by its length
             share = len(thought) / (len(thought) + len(said))
@@ -39,6 +48,14 @@ class ChatReader:
             deltas += [_delta(event) for event in self._parser.finish()]
         return deltas
 
+    def take_logprobs(self) -> list[TokenLogprob] | None:
+        """Those of the answer's own tokens, without thoughts, that have not been taken."""
+        start, waiting = self._says_from, self._logprobs
+        if start is None or waiting is None:
+            return None
+        self._logprobs = None
+        return [token for token in waiting if token.offset + len(_text(token)) > start]
+
     def finish_reason(self, finish: Finish) -> str:
         """A call that was cut off has the reason why it was."""
         reason = FINISH_REASONS[finish.reason]
@@ -48,9 +65,22 @@ class ChatReader:
     def _said(self, text: str) -> list[dict[str, Any]]:
         if not text:
             return []
+        if self._says_from is None:
+            self._says_from = self._num_read - len(text)
         if self._parser is None:
             return [{"content": text}]
         return [_delta(event) for event in self._parser.feed(text)]
+
+
+def _splitter_after(prefix: str, *, is_thinking: bool) -> ThinkingSplitter:
+    if not prefix:
+        return ThinkingSplitter(has_begun=is_thinking)
+    _, said = split_thinking(prefix + "…", has_begun=is_thinking)
+    return ThinkingSplitter(has_begun=True, has_answered=bool(said))
+
+
+def _text(token: TokenLogprob) -> str:
+    return token.text.decode(errors="replace")
 
 
 def _thought(text: str) -> list[dict[str, Any]]:

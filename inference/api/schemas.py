@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from accounts.sizes import check_prompt_length
 from inference.runtime import SamplingParams
 
+from .choices import Selection
 from .forms import FormFields
 from .messages import Message, check_sendable
 from .refusals import ApiError, UnsupportedParameter
@@ -24,27 +25,23 @@ Tokens = Annotated[list[Token], FIRST_FAULT]
 TokenLists = Annotated[list[Tokens], FIRST_FAULT]
 
 MAX_PROMPTS = 128
+MAX_CHOICES = 128  # of one request, whatever its prompts
 MAX_BIASES = 1024
 
 # Fields that would change the answer, and the values at which they do not.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "audio": (),
-    "best_of": (1,),
-    "continue_final_message": (False,),
-    "dry_multiplier": (0,),
-    "echo": (False,),
     "function_call": ("none", "auto"),
     "functions": ([],),
-    "logprobs": (False,),
-    "mirostat": (0,),
     "modalities": (["text"],),
-    "n": (1,),
-    "suffix": ("",),
     "tool_choice": ("none", "auto"),
     "tools": ([],),
-    "top_logprobs": (),
     "web_search_options": (),
-    "xtc_probability": (0,),
+}
+COMPLETIONS_ONLY: dict[str, tuple[Any, ...]] = {
+    "best_of": (1,),
+    "echo": (False,),
+    "suffix": ("",),
 }
 
 
@@ -70,6 +67,7 @@ class GenerationRequest(FormFields):
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
     length_fields: ClassVar[tuple[str, ...]] = ("max_tokens",)
+    unsupported: ClassVar[dict[str, tuple[Any, ...]]] = UNSUPPORTED
 
     model: Name
     stream: bool = False
@@ -84,12 +82,23 @@ class GenerationRequest(FormFields):
     repeat_last_n: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: int | None = None
+    dry_penalty_last_n: int | None = None
+    dry_sequence_breakers: Strings | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
+    mirostat: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
     logit_bias: Annotated[dict[str, float], BeforeValidator(_few)] | None = None
     seed: int | None = None
     stop: str | Strings | None = None
     stop_token_ids: Tokens | None = None
     min_tokens: int | None = None
     ignore_eos: bool | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] = 1
 
     def ignored_params(self) -> list[str]:
         """Names of the fields that are not used.
@@ -98,10 +107,10 @@ class GenerationRequest(FormFields):
             UnsupportedParameter: one of them would have changed the answer.
         """
         extra = self.model_extra or {}
-        for name, neutral in UNSUPPORTED.items():
+        for name, neutral in self.unsupported.items():
             if name in extra and not any(_same(extra[name], value) for value in neutral):
-                raise UnsupportedParameter(f"{name} is not supported yet.", param=name)
-        return sorted(name for name in extra if name not in UNSUPPORTED)
+                raise UnsupportedParameter(f"{name} is not supported here.", param=name)
+        return sorted(name for name in extra if name not in self.unsupported)
 
     def params(self) -> SamplingParams:
         """
@@ -116,14 +125,14 @@ class GenerationRequest(FormFields):
         }
         if isinstance(self.stop, str):
             fields["stop"] = [self.stop]
-        if "stop" in fields:
-            fields["stop"] = tuple(fields["stop"])
-        if "stop_token_ids" in fields:
-            fields["stop_token_ids"] = tuple(fields["stop_token_ids"])
+        for name in ("stop", "stop_token_ids", "dry_sequence_breakers"):
+            if name in fields:
+                fields[name] = tuple(fields[name])
         if self.logit_bias is not None:
             fields["logit_bias"] = _by_token(self.logit_bias)
         fields["max_tokens"] = self.limit_tokens()
         fields["grammar"] = self.form()
+        fields["num_logprobs"] = self.num_logprobs()
         return SamplingParams(**fields)
 
     def limit_tokens(self) -> int | None:
@@ -131,24 +140,100 @@ class GenerationRequest(FormFields):
         given = [v for f in self.length_fields if (v := getattr(self, f)) is not None]
         return given[0] if given else None
 
+    def selection(self) -> Selection:
+        return Selection(self.n, self.n)
+
+    def num_logprobs(self) -> int | None:
+        """How many likely tokens to tell beside each; None: no logprobs at all."""
+        raise NotImplementedError
+
 
 class ChatCompletionRequest(GenerationRequest, ToolFields):
     length_fields = ("max_completion_tokens", "max_tokens")
+    unsupported = {**UNSUPPORTED, **COMPLETIONS_ONLY}
 
     messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
     max_completion_tokens: Limit | None = None
     chat_template_kwargs: dict[str, Any] = {}
+    logprobs: bool = False
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    continue_final_message: bool = False
+    add_generation_prompt: bool | None = None
 
     def prompt(self) -> dict[str, Any]:
         """The prompt's fields of the engine's request."""
         check_sendable(self.chat_template_kwargs, "chat_template_kwargs")
         messages = [m.plain(f"messages[{index}]") for index, m in enumerate(self.messages)]
         check_prompt_length(sum(len(message["content"] or "") for message in messages), "messages")
-        return {"messages": messages, "template_options": self.chat_template_kwargs}
+        fields = {"messages": messages, "template_options": self.chat_template_kwargs}
+        self._check_final(messages)
+        return (
+            {**fields, "prefix": messages.pop()["content"]}
+            if self.continue_final_message
+            else fields
+        )
+
+    def _check_final(self, messages: list[dict[str, Any]]) -> None:
+        """
+        Raises:
+            ApiError: the final message is no beginning of an answer, or not to be one.
+        """
+        param = "add_generation_prompt"
+        if self.add_generation_prompt is self.continue_final_message:
+            why = "it has to be the opposite of continue_final_message"
+            raise ApiError(f"{param}: {self.add_generation_prompt}: {why}", param=param)
+        *before, last = messages
+        is_beginning = before and last["role"] == "assistant" and last["content"]
+        if self.continue_final_message and not is_beginning:
+            why = "its last message has to be the beginning of an answer, from the assistant"
+            raise ApiError(f"messages: {why}", param="messages")
+
+    def check_beside_tools(self) -> None:
+        """
+        Raises:
+            UnsupportedParameter: a field has no meaning where calls are read from the answer.
+        """
+        for name in ("logprobs", "continue_final_message"):
+            if getattr(self, name):
+                raise UnsupportedParameter(f"{name} is not supported beside tools.", param=name)
+
+    def num_logprobs(self) -> int | None:
+        """
+        Raises:
+            ApiError: the likely tokens are asked for without what they stand beside.
+        """
+        if self.logprobs:
+            return self.top_logprobs or 0
+        if self.top_logprobs is not None:
+            raise ApiError("top_logprobs: it needs logprobs to be true", param="top_logprobs")
+        return None
 
 
 class CompletionRequest(GenerationRequest):
+    unsupported = {**UNSUPPORTED, "continue_final_message": (False,), "top_logprobs": ()}
+
     prompt: str | Strings | Tokens | TokenLists
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+    best_of: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
+    echo: bool = False
+    suffix: str = ""
+
+    def num_logprobs(self) -> int | None:
+        """Those that choose the best are needed, too."""
+        chooses = self.best_of is not None and self.best_of > self.n
+        return 0 if chooses and self.logprobs is None else self.logprobs
+
+    def selection(self) -> Selection:
+        """
+        Raises:
+            ApiError: there are too few to choose from, or they would have to be streamed.
+        """
+        num_computed = self.n if self.best_of is None else self.best_of
+        if num_computed < self.n:
+            raise ApiError(f"best_of: {self.best_of} is less than n, {self.n}", param="best_of")
+        if self.stream and num_computed > self.n:
+            raise ApiError("best_of: the best are not known in a stream", param="best_of")
+        return Selection(num_computed, self.n, self.logprobs is not None)
 
     def prompts(self) -> list[dict[str, Any]]:
         """One for each choice of the answer."""
@@ -161,9 +246,28 @@ class CompletionRequest(GenerationRequest):
             raise ApiError(
                 f"prompt: {len(prompt)} prompts are more than {MAX_PROMPTS}", param="prompt"
             )
+        if len(prompt) * self.selection().num_computed > MAX_CHOICES:
+            param = "n" if self.best_of is None else "best_of"
+            why = f"for {len(prompt)} prompts that is more than {MAX_CHOICES} choices"
+            raise ApiError(f"{param}: {getattr(self, param)}: {why}", param=param)
         for one in prompt:
-            check_prompt_length(len(one), "prompt")
-        return [{"text" if isinstance(one, str) else "tokens": one} for one in prompt]
+            check_prompt_length(len(one) + len(self.suffix), "prompt")
+        return [self._fields(one) for one in prompt]
+
+    def _fields(self, prompt: str | list[int]) -> dict[str, Any]:
+        """
+        Raises:
+            UnsupportedParameter: there are no logprobs of what was not written.
+        """
+        if self.echo and self.logprobs is not None:
+            why = "logprobs: those of an echoed prompt are not supported here."
+            raise UnsupportedParameter(why, param="logprobs")
+        fields: dict[str, Any] = {"text" if isinstance(prompt, str) else "tokens": prompt}
+        if self.echo:
+            fields["echo"] = True
+        if self.suffix:
+            fields["suffix"] = self.suffix
+        return fields
 
 
 def _by_token(logit_bias: dict[str, float]) -> dict[int, float]:

@@ -118,7 +118,7 @@ class ToolUse:
                 **prompt["template_options"],
                 **self.format.options(self.functions),
             },
-            "prefix": self.format.prefix if self.forced else "",
+            "prefix": self.format.prefix if self.forced else prompt.get("prefix", ""),
         }
 
     def grammar(self, form: Grammar | None) -> Grammar | None:

@@ -46,9 +46,10 @@ async def answered(
     recorder: Recorder,
 ) -> HttpResponseBase:
     """Queue every prompt, then answer whole or as a stream. All refusals are raised here."""
-    ignored = body.ignored_params()
+    ignored, selection = body.ignored_params(), body.selection()
     choices = await submitted(
-        view.asker(request), body.model, prompts, params, on_end=recorder.observe
+        *(view.asker(request), body.model, prompts, params, selection.num_computed),
+        on_end=recorder.observe,
     )
     view.answers = choices
     answer = make_answer(choices[0], choices[0].model.slug)
@@ -57,7 +58,7 @@ async def answered(
         with_usage = bool(body.stream_options.include_usage)
         response = EventStream(chunks(answer, choices, with_usage=with_usage))
     else:
-        response = Response(await whole(answer, choices))
+        response = Response(await whole(answer, choices, selection))
     if ignored:
         response["x-ignored-params"] = header_list(ignored)
     return response
@@ -71,10 +72,17 @@ async def chat_completion(
     make_parser: Callable[[], CallParser | None] | None = None
     if body.tools or body.is_call_forced or mentions_tools(prompt["messages"]):
         use = ToolUse.of(body, await admission.allowed_model(caller(request), body.model))
+        if use.functions:
+            body.check_beside_tools()
         prompt, make_parser = use.prompt(prompt), use.parser
         params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
     has_form = params.grammar is not None
-    make_answer = partial(ChatAnswer, make_parser=make_parser, has_form=has_form)
+    make_answer = partial(
+        ChatAnswer,
+        make_parser=make_parser,
+        has_form=has_form,
+        prefix=prompt["prefix"] if body.continue_final_message else "",
+    )
     response = await answered(view, request, body, [prompt], params, make_answer, recorder)
     response[CONTEXT] = context_of(view.answers[0], len(prompt["messages"]))
     return response

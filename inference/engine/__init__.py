@@ -7,6 +7,7 @@ from .errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
+    GrammarTooComplex,
     InputTooLong,
     InvalidParameter,
     ModelLoadFailed,
@@ -16,8 +17,10 @@ from .errors import (
     QueueFull,
     TemplateError,
     UnfitModel,
+    Unsupported,
 )
 from .grammar import Grammar
+from .logprobs import TokenLogprob
 from .machine import total_memory
 from .managed import EngineStatus, ModelSpec
 from .pool import EnginePool, PoolLimits
@@ -45,6 +48,7 @@ __all__ = [
     "Finish",
     "FinishReason",
     "Grammar",
+    "GrammarTooComplex",
     "InputTooLong",
     "InvalidParameter",
     "Load",
@@ -62,10 +66,12 @@ __all__ = [
     "SamplingParams",
     "TemplateError",
     "Timings",
+    "TokenLogprob",
     "TokenStream",
     "Tokenize",
     "Tokenized",
     "UnfitModel",
+    "Unsupported",
     "Usage",
     "Vectors",
     "Written",

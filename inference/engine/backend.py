@@ -18,6 +18,10 @@ class Reader(Protocol):
     info: EngineInfo
     max_token_length: int  # characters of the longest token's text
 
+    @property
+    def infill(self) -> tuple[int, int, int] | None:
+        """Tokens that stand before a text, its suffix and what fills in between, if it has them."""
+
     def tokenize(self, text: str, add_special: bool = True) -> list[int]:
         """Tokens of a prompt, with the model's own opening token unless told without."""
 
@@ -32,6 +36,9 @@ class Reader(Protocol):
 
     def name(self, token: int) -> bytes:
         """What people call the token: its text, or a name if it has none."""
+
+    def piece(self, token: int) -> bytes:
+        """The token's part of the text; empty for control tokens."""
 
 
 class EmbedBackend(Reader, Protocol):
@@ -66,18 +73,20 @@ class Backend(Reader, Protocol):
     def is_end(self, token: int) -> bool:
         """Whether the model says with this token that its answer is complete."""
 
-    def piece(self, token: int) -> bytes:
-        """The token's part of the text; empty for control tokens."""
-
     def begin(self, sequence: Sequence) -> None:
         """Prepare to sample for the sequence; it has a slot, and may have had one before."""
 
     def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
         """Compute one step; return a token for each work that samples, in order.
 
+        Sequences that ask for logprobs get the `ranks` of theirs.
+
         Raises:
             DecodeFailed: what the cache holds is in doubt.
         """
+
+    def copy(self, source: int, slot: int, num_tokens: int) -> None:
+        """Let an empty slot begin with the first tokens of another; if `can_share`."""
 
     def forget(self, slot: int) -> None:
         """Empty the slot's part of the KV cache."""

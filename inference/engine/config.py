@@ -76,6 +76,7 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     prefill_chunk_tokens: int
     memory_bytes: int
     has_chat_template: bool
+    can_share: bool = False  # whether sequences may begin with each other's cells
     device: str
     build: str
     embedding_length: int = 0  # numbers of a vector, if it makes any

@@ -9,6 +9,7 @@ from .backend import Backend
 from .errors import EngineError, EngineStopped
 from .intake import OUR_FAULT, Intake
 from .kvcache import KvCache
+from .logprobs import TokenLogprob
 from .pace import Pace
 from .reporter import Reporter
 from .request import FinishReason, Request, Sequence
@@ -42,6 +43,7 @@ class Engine:
             max_sequences=info.max_sequences,
             batch_tokens=info.batch_tokens,
             prefill_chunk_tokens=info.prefill_chunk_tokens,
+            can_share=info.can_share,
         )
         self._pace = Pace()
         self._reporter = Reporter(self.scheduler, self._pace)
@@ -113,6 +115,9 @@ class Engine:
         for slot in self.scheduler.make_room():
             self.backend.forget(slot)
         for sequence in self.scheduler.admit(self._clock()):
+            if sequence.source is not None:
+                assert sequence.slot is not None
+                self.backend.copy(sequence.source, sequence.slot, sequence.num_computed)
             self.backend.begin(sequence)
             self._reporter.hurry()
         return self.scheduler.plan()
@@ -143,19 +148,33 @@ class Engine:
         is_complete = constraint is not None and constraint.is_complete
         is_last = len(sequence.output_tokens) >= sequence.max_tokens
         ends = token in params.stop_token_ids or (
-            self.backend.is_end(token) and not params.ignore_eos
+            self.backend.is_end(token) and (is_complete or not params.ignore_eos)
         )
         is_end = ends and (may_stop or is_complete)
         piece = b"" if is_end else self.backend.piece(token)
         text = sequence.text.feed(piece, may_stop=may_stop)
         is_stopped = is_end or is_complete or sequence.text.stopped
-        if is_stopped or is_last:
+        is_over = is_stopped or is_last
+        if is_over:
             text += sequence.text.finish()
-        self._deltas.append(Delta(sequence.id, text, 1))
+        logprobs = self._logprobs(sequence, piece, text, is_end, is_over)
+        self._deltas.append(Delta(sequence.id, text, 1, logprobs))
         if is_stopped:
             self._finish(sequence, FinishReason.STOP)
         elif is_last:
             self._finish(sequence, FinishReason.LENGTH)
+
+    def _logprobs(
+        self, sequence: Sequence, piece: bytes, sent: str, is_end: bool, is_over: bool
+    ) -> list[TokenLogprob] | None:
+        """Those that go out with the text; the end itself has none."""
+        stream, ranks = sequence.logprobs, sequence.ranks
+        if stream is None or ranks is None:
+            return None
+        if not is_end:
+            top = [(self.backend.name(token), logprob) for token, logprob in ranks.top]
+            stream.add(piece, ranks, top, sequence.text)
+        return stream.take(sent, sequence.text, is_over=is_over)
 
     def _cancel(self, id: int) -> None:
         if sequence := self._sequences.get(id):

@@ -44,6 +44,15 @@ class InvalidParameter(EngineError):
         super().__init__(f"{param}: {_shortened(value)} {why}", param=param)
 
 
+class Unsupported(EngineError):
+    """What this model, or this site, cannot do."""
+
+    code = "unsupported_parameter"
+
+    def __init__(self, param: str, why: str) -> None:
+        super().__init__(f"{param} {why}.", param=param)
+
+
 class TemplateError(EngineError):
     """The model's chat template refused the messages, or is broken itself."""
 

@@ -1,8 +1,9 @@
 """A model that needs no weights: it echoes the prompt, one token a word.
 
 Words of the prompt steer it: `crash` ends the process, `fail` the step, for `now` it writes
-the time, in seconds since 1970, and for `¶` a new line. An answer that has
-to have a form owes nothing to the prompt: it is the shortest, or nearly.
+the time, in seconds since 1970, for `¶` a new line, and for `seed` the request's seed. The
+larger that is, up to 7, the less likely are its tokens. An answer that has to have a form
+owes nothing to the prompt: it is the shortest, or nearly.
 """
 
 import collections.abc
@@ -14,6 +15,7 @@ from .bytewise import END
 from .config import EngineConfig, EngineInfo
 from .errors import DecodeFailed
 from .grammar import Constraint, Grammar
+from .logprobs import Ranks
 from .request import Sequence
 from .scheduler import Work
 
@@ -37,6 +39,7 @@ class FakeBackend:
             prefill_chunk_tokens=config.prefill_chunk_tokens or batch_tokens,
             memory_bytes=2**20,
             has_chat_template=True,
+            can_share=True,
             device="fake",
             build="fake",
         )
@@ -44,6 +47,11 @@ class FakeBackend:
         self._compiler = bytewise.make_compiler()
         self.batches: list[list[Work]] = []
         self.forgotten: list[int] = []
+        self.copied: list[tuple[int, int, int]] = []
+
+    @property
+    def infill(self) -> tuple[int, int, int]:
+        return self._token("<before>"), self._token("<after>"), self._token("<between>")
 
     def tokenize(self, text: str, add_special: bool = True) -> list[int]:
         return [self._token(word) for word in text.split()]
@@ -90,7 +98,15 @@ class FakeBackend:
     def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
         self.batches.append(list(works))
         time.sleep(self.config.fake_step_seconds)
-        return [self._next(work.sequence) for work in works if work.samples]
+        return [self._sample(work.sequence) for work in works if work.samples]
+
+    def _sample(self, sequence: Sequence) -> int:
+        token, params = self._next(sequence), sequence.request.params
+        if params.num_logprobs is not None:
+            doubt = -(1 + (params.seed or 0) % 8) / 8
+            likely = [(token, doubt), (END, doubt - 1)]
+            sequence.ranks = Ranks(doubt, likely[: params.num_logprobs])
+        return token
 
     def _next(self, sequence: Sequence) -> int:
         if sequence.constraint:
@@ -103,9 +119,14 @@ class FakeBackend:
         match self.words[token]:
             case "crash":
                 os._exit(1)
+            case "seed":
+                return self._token(str(sequence.request.params.seed))
             case "fail":
                 raise DecodeFailed("the model was told to fail")
         return token
+
+    def copy(self, source: int, slot: int, num_tokens: int) -> None:
+        self.copied.append((source, slot, num_tokens))
 
     def forget(self, slot: int) -> None:
         self.forgotten.append(slot)

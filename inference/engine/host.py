@@ -375,7 +375,7 @@ class EngineHost:
         now = time.monotonic()
         for delta in step.deltas:
             if mailbox := self._mailboxes.get(delta.id):
-                mailbox.put(delta.text, delta.tokens, now)
+                mailbox.put(delta.text, delta.tokens, now, delta.logprobs)
         for id, progress in (step.progress or {}).items():
             if mailbox := self._mailboxes.get(id):
                 mailbox.put_progress(progress)

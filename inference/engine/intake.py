@@ -9,6 +9,7 @@ from .backend import Reader
 from .embedding import EmbedRequest
 from .errors import EngineError, EngineStopped, QueueFull
 from .grammar import Constraint, Grammar
+from .logprobs import LogprobStream
 from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
 from .sampling import SamplingParams
@@ -71,6 +72,7 @@ class Intake:
         self._held: dict[int, Held] = {}
         self._using_backend = threading.Lock()
         self._is_closed = False
+        self._refused: tuple[int, EngineError] | None = None  # a group, and why
 
     def reserve(self, request: Asked) -> bool:
         """Take a seat for the request; False if there is none, and it has been refused."""
@@ -152,8 +154,20 @@ class Intake:
             self._deliver(sequence)
 
     def _made(self, request: Any) -> tuple[Held, Prompt]:
-        """The sequence, and what its prompt was made of."""
+        """The sequence, and what its prompt was made of. What was refused to one of a group
+        is not tried again for the others: it may be slow.
+        """
         assert isinstance(request, Request)
+        if self._refused and self._refused[0] == request.group:
+            raise self._refused[1]
+        try:
+            return self._sequence(request)
+        except EngineError as error:
+            if request.group is not None:
+                self._refused = request.group, error
+            raise
+
+    def _sequence(self, request: Request) -> tuple[Sequence, Prompt]:
         prompt = self._prompts.make(request)
         room = self._backend.info.context_length - len(prompt.tokens)
         params = request.params
@@ -161,9 +175,10 @@ class Intake:
             request=request,
             prompt_tokens=prompt.tokens,
             max_tokens=min(params.max_tokens or room, room),
-            text=TextStream(params.stop),
+            text=TextStream(params.stop, opening=prompt.echo),
             submitted_at=self._clock(),
             constraint=self._constraint(params),
+            logprobs=None if params.num_logprobs is None else LogprobStream(len(prompt.echo)),
         )
         return sequence, prompt
 

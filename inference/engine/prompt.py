@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .backend import Reader
-from .errors import InvalidParameter, PromptTooLong
+from .errors import InvalidParameter, PromptTooLong, Unsupported
 from .request import Request
 from .turns import reserve, to_drop
 from .wire import Count, Counted, Detokenize, Question, Render, Tokenize, Tokenized, Told, Written
@@ -17,11 +17,13 @@ class Prompt:
     """Tokens, and the indices of the messages that had no room among them.
 
     `opens_thinking`: it ends where the model is to think, within the tag.
+    `echo` is the text again, for whoever wants to have it before the answer.
     """
 
     tokens: list[int]
     dropped: list[int]
     opens_thinking: bool = False
+    echo: str = ""
 
 
 class PromptMaker:
@@ -30,18 +32,23 @@ class PromptMaker:
     def __init__(self, backend: Reader) -> None:
         self._backend = backend
         self._context_length = backend.info.context_length
+        self._latest: tuple[int | None, Prompt] = None, Prompt([], [])  # and whose it is
 
     def make(self, request: Request) -> Prompt:
         """
         Raises:
             EngineError: it leaves no room for an answer, or cannot be a prompt.
         """
+        group, made = self._latest
+        if group is not None and group == request.group:
+            return made
         prompt = self._prompt(request)
         if all(map(self._backend.is_special, prompt.tokens)):
             shown = request.text if request.tokens is None else prompt.tokens
             raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
         if len(prompt.tokens) >= self._context_length:
             raise self._too_long(len(prompt.tokens), request)
+        self._latest = request.group, prompt
         return prompt
 
     def tell(self, asked: Question) -> Told:
@@ -82,11 +89,29 @@ class PromptMaker:
     def _prompt(self, request: Request) -> Prompt:
         if request.messages is not None:
             return self._trimmed(request, request.messages)
+        text = request.text or ""
+        if request.suffix:
+            return Prompt(self._infill(text, request), [], echo=text if request.echo else "")
         if request.tokens is None:
-            tokens = self._tokenized(request.text or "")
-            return Prompt(self._complete(tokens, request), [])
+            tokens = self._complete(self._tokenized(text), request)
+            return Prompt(tokens, [], echo=text if request.echo else "")
         self._check(request.tokens, "prompt")
-        return Prompt(request.tokens, [])
+        pieces = map(self._backend.piece, request.tokens) if request.echo else ()
+        return Prompt(request.tokens, [], echo=_text(b"".join(pieces)))
+
+    def _infill(self, text: str, request: Request) -> list[int]:
+        """In the order that llama-server and the models that know these tokens have."""
+        marks = self._backend.infill
+        if marks is None:
+            raise Unsupported("suffix", "needs a model that has tokens for it; this one has none")
+        if request.tokens is not None:
+            raise InvalidParameter("suffix", request.suffix, "needs a prompt of text")
+        head = self._complete(self._tokenized(text), request)
+        tail = self._complete(self._tokenized(request.suffix), request)
+        opening = len(self._backend.tokenize(""))
+        before, after, between = marks
+        start, rest = head[:opening], head[opening:]
+        return [*start, before, *rest, after, *tail[opening:], between]
 
     def _trimmed(self, request: Request, messages: list[dict[str, Any]]) -> Prompt:
         """The prompt without the messages that the request's policy gives up."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .grammar import Constraint
+from .logprobs import LogprobStream, Ranks
 from .sampling import SamplingParams
 from .stats import Timings, Usage
 from .text import TextStream
@@ -33,9 +34,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         id: unique among the requests of one engine process.
         request_id: names the request in every log line, from the edge on.
         template_options: passed to the chat template beside the messages.
+        suffix: of a text, what follows the answer.
+        echo: the answer opens with the prompt, if that is text or tokens.
         prefix: what the answer to messages begins with; the model writes on from there.
         context_policy: what becomes of messages that do not fit.
         priority: who waits enters by it, 0 first.
+        group: the same for those that have the same prompt; what is computed of it for
+            one of them serves all, where the model allows that.
+        is_billed: its prompt is paid for; one of a group pays for all.
         is_held: accepted, but computed only once a Go has come.
         with_progress: whoever asks wants to be told how far it is while there is no text.
     """
@@ -46,10 +52,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tokens: list[int] | None = None
     messages: list[dict[str, Any]] | None = None
     template_options: dict[str, Any] = {}
+    suffix: str = ""
+    echo: bool = False
     prefix: str = ""
     params: SamplingParams = SamplingParams()
     context_policy: ContextPolicy = ContextPolicy.ERROR
     priority: int = 1
+    group: int | None = None
+    is_billed: bool = True
     is_held: bool = False
     with_progress: bool = False
 
@@ -83,13 +93,21 @@ class Sequence:
     output_tokens: list[int] = field(default_factory=list)
     status: Status = Status.WAITING
     slot: int | None = None  # its sequence id in the KV cache
+    source: int | None = None  # the slot that it has entered with the cells of
     num_computed: int = 0
     sampler: object = None  # the backend's
     constraint: Constraint | None = None
+    logprobs: LogprobStream | None = None  # if it asks for them
+    ranks: Ranks | None = None  # then the backend's, of the token sampled last
 
     @property
     def id(self) -> int:
         return self.request.id
+
+    @property
+    def num_shareable(self) -> int:
+        """Tokens of its prompt that others need not compute; the last one brings the logits."""
+        return len(self.prompt_tokens) - 1
 
     @property
     def is_held(self) -> bool:
@@ -97,7 +115,8 @@ class Sequence:
 
     @property
     def num_prompt_tokens(self) -> int:
-        return len(self.prompt_tokens)
+        """Those that are paid for: none where another request pays."""
+        return len(self.prompt_tokens) if self.request.is_billed else 0
 
     @property
     def num_tokens(self) -> int:
@@ -131,7 +150,7 @@ class Sequence:
         return 0.0 if self.admitted_at is None else now - self.admitted_at
 
     def usage(self) -> Usage:
-        return Usage(len(self.prompt_tokens), len(self.output_tokens))
+        return Usage(self.num_prompt_tokens, len(self.output_tokens))
 
     def timings(self, now: float) -> Timings:
         admitted = now if self.admitted_at is None else self.admitted_at

@@ -14,6 +14,9 @@ GREEDY_TEMPERATURE = 1e-5  # logits divided by less than this leave float32's ra
 MAX_TOKEN_IDS = 1024
 MAX_STOP_STRINGS = 16
 MAX_STOP_CHARS = 1000
+MAX_LOGPROBS = 20
+MAX_BREAKERS = 16  # each is looked for in the whole vocabulary
+MAX_BREAKER_CHARS = 40  # as many as llama.cpp reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,19 @@ _RANGES = {
     "repeat_last_n": _Range(-1, INT32_MAX),
     "presence_penalty": _Range(-2, 2),
     "frequency_penalty": _Range(-2, 2),
+    "dry_multiplier": _Range(0, 100),
+    "dry_base": _Range(1, 100),
+    "dry_allowed_length": _Range(0, INT32_MAX),
+    "dry_penalty_last_n": _Range(-1, INT32_MAX),
+    "xtc_probability": _Range(0, 1),
+    "xtc_threshold": _Range(0, 1),
+    "mirostat": _Range(0, 2),
+    "mirostat_tau": _Range(0, 100, is_open=True),
+    "mirostat_eta": _Range(0, 1, is_open=True),
     "seed": _Range(-(2**63), 2**63 - 1),
     "max_tokens": _Range(1, INT32_MAX),
     "min_tokens": _Range(0, INT32_MAX),
+    "num_logprobs": _Range(0, MAX_LOGPROBS),
 }
 
 
@@ -65,6 +78,16 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     repeat_last_n: int = 64  # tokens that penalties look back on; -1: all, 0: none
     presence_penalty: float = 0.0  # -2 to 2; 0: off
     frequency_penalty: float = 0.0  # -2 to 2; 0: off
+    dry_multiplier: float = 0.0  # 0 to 100; of the penalty for repeated runs of tokens; 0: off
+    dry_base: float = 1.75  # 1 to 100; the penalty grows by it with each token of a run
+    dry_allowed_length: int = 2  # tokens of a run that cost nothing
+    dry_penalty_last_n: int = -1  # tokens that it looks back on; -1: all, 0: none
+    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")  # runs end at these
+    xtc_probability: float = 0.0  # 0 to 1; how often the likeliest tokens are left out; 0: off
+    xtc_threshold: float = 0.1  # 0 to 1; all above it are, but for the least of them
+    mirostat: int = 0  # 1 or 2: keep the answer's surprise level, instead of top_k and so on
+    mirostat_tau: float = 5.0  # above 0, up to 100; that surprise
+    mirostat_eta: float = 0.1  # above 0, up to 1; how fast it is approached
     logit_bias: dict[int, float] = {}  # token id: -100 to 100, added to its logit
     seed: int | None = None  # of 64 bits; None: another each time
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
@@ -73,11 +96,13 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     min_tokens: int = 0  # of the answer, before anything may end it
     ignore_eos: bool = False  # write on after the model's own end
     grammar: Grammar | None = None  # the form of the answer; once it is complete, the answer is
+    num_logprobs: int | None = None  # likeliest tokens to tell beside each; None: no logprobs
 
     def __post_init__(self) -> None:
         for field, allowed in _RANGES.items():
             _require_within(field, getattr(self, field), allowed)
         self._check_stop()
+        self._check_breakers()
         self._check_token_ids()
         if self.max_tokens is not None and self.min_tokens > self.max_tokens:
             why = f"is more than max_tokens, {self.max_tokens}"
@@ -89,6 +114,15 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
             if not text:
                 raise InvalidParameter("stop", text, "is empty")
             _require_at_most("stop", text, MAX_STOP_CHARS, "characters")
+
+    def _check_breakers(self) -> None:
+        _require_at_most(
+            "dry_sequence_breakers", self.dry_sequence_breakers, MAX_BREAKERS, "strings"
+        )
+        for text in self.dry_sequence_breakers:
+            if not text or "\0" in text:
+                raise InvalidParameter("dry_sequence_breakers", text, "is empty, or has a null")
+            _require_at_most("dry_sequence_breakers", text, MAX_BREAKER_CHARS, "characters")
 
     def _check_token_ids(self) -> None:
         _require_at_most("logit_bias", self.logit_bias, MAX_TOKEN_IDS, "entries")

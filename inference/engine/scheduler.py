@@ -26,6 +26,9 @@ class Scheduler:
     Pure state: no thread, no clock, no model. A sequence enters when its prompt
     fits; should the cache run out later, the one that entered last gives its
     cells back and waits at the head of the queue, so nothing is lost but time.
+
+    Where `can_share`, those of one prompt compute it once: the others enter when it has
+    been, and begin with its cells.
     """
 
     def __init__(
@@ -35,8 +38,10 @@ class Scheduler:
         max_sequences: int,
         batch_tokens: int,
         prefill_chunk_tokens: int,
+        can_share: bool = False,
     ) -> None:
         self.cache = cache
+        self.can_share = can_share
         self.batch_tokens = batch_tokens
         self.prefill_chunk_tokens = prefill_chunk_tokens
         self.waiting: deque[Sequence] = deque()
@@ -72,16 +77,24 @@ class Scheduler:
         """Let in from the head of the queue whoever has a slot and cells."""
         entered: list[Sequence] = []
         while self.waiting and self._free_slots:
-            sequence, slot = self.waiting[0], self._free_slots[-1]
+            sequence = self.waiting[0]
+            source = self._source(sequence)
+            if source and source.num_computed < sequence.num_shareable:
+                break  # its prompt is being computed; whoever entered now would only wait, too
+            num_shared = sequence.num_shareable if source else 0
             # One cell more for each: the first token that all of them sample.
-            spare = len(self.running)
-            if self.running and self.cache.num_free < sequence.num_tokens + spare + 1:
+            spare = len(self.running) + 1 if self.running else 0
+            if self.cache.num_free < sequence.num_tokens - num_shared + spare:
                 break
-            if not self.cache.try_hold(slot, sequence.num_tokens):
-                break
-            self._enter(self.waiting.popleft(), now)
+            self._enter(self.waiting.popleft(), source, now)
             entered.append(sequence)
         return entered
+
+    def _source(self, sequence: Sequence) -> Sequence | None:
+        """One that runs with the same prompt."""
+        if not self.can_share or sequence.request.group is None or not sequence.num_shareable:
+            return None
+        return next((s for s in self.running if _has_same_prompt(s, sequence)), None)
 
     def plan(self) -> list[Work]:
         """Decodes first, then chunks of prompts, in the order of entry.
@@ -96,7 +109,7 @@ class Scheduler:
             budget = min(budget, self.prefill_chunk_tokens)
         for sequence in self.running:
             if budget and not sequence.is_decoding:
-                work = self._work(sequence, budget)
+                work = self._work(sequence, min(budget, self._until_shared(sequence)))
                 budget -= len(work.tokens)
                 works.append(work)
         return works
@@ -123,13 +136,26 @@ class Scheduler:
         self.waiting.appendleft(sequence)
         return slot
 
+    def _until_shared(self, sequence: Sequence) -> int:
+        """Tokens to compute until those who wait for them enter: it might leave with the next."""
+        left = sequence.num_shareable - sequence.num_computed
+        if left > 0 and any(self._source(waiting) is sequence for waiting in self.waiting):
+            return left
+        return sequence.num_pending
+
     def _work(self, sequence: Sequence, budget: int) -> Work:
         tokens = sequence.pending(budget)
         samples = len(tokens) == sequence.num_pending
         return Work(sequence, tokens, sequence.num_computed, samples)
 
-    def _enter(self, sequence: Sequence, now: float) -> None:
-        sequence.slot = self._free_slots.pop()
+    def _enter(self, sequence: Sequence, source: Sequence | None, now: float) -> None:
+        slot = sequence.slot = self._free_slots.pop()
+        sequence.source = source.slot if source else None
+        if sequence.source is not None:
+            self.cache.share(sequence.source, slot, sequence.num_shareable)
+            sequence.num_computed = sequence.num_shareable
+        is_held = self.cache.try_hold(slot, sequence.num_tokens)
+        assert is_held, "it was let in without room"
         sequence.status = Status.RUNNING
         if sequence.admitted_at is None:
             sequence.admitted_at = now
@@ -143,6 +169,11 @@ class Scheduler:
         self._free_slots.append(slot)
         sequence.slot = None
         return slot
+
+
+def _has_same_prompt(one: Sequence, other: Sequence) -> bool:
+    is_group = one.request.group == other.request.group
+    return is_group and one.prompt_tokens == other.prompt_tokens
 
 
 def _waits_for(waiting: Sequence, new: Sequence) -> bool:

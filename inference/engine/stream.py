@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from .errors import EngineError
+from .logprobs import TokenLogprob
 from .progress import Progress
 from .wire import Accepted, Finish
 
@@ -17,12 +18,14 @@ class Piece(NamedTuple):
     """Text that has become ready, and the number of tokens that made it.
 
     Neither text nor tokens: nothing has happened for HEARTBEAT_SECONDS; or, with
-    `progress`, which comes only to requests that ask for it, that has.
+    `progress`, which comes only to requests that ask for it, that has. `logprobs`, for
+    those that ask, are those of the tokens whose text is complete with this piece.
     """
 
     text: str
     tokens: int
     progress: Progress | None = None
+    logprobs: list[TokenLogprob] | None = None
 
 
 Outcome = Finish | EngineError
@@ -51,6 +54,7 @@ class Mailbox:
         self._put_at: float | None = None
         self._text: list[str] = []
         self._tokens = 0
+        self._logprobs: list[TokenLogprob] | None = None
         self.num_tokens = 0  # all that ever came
         self.progress: Progress | None = None  # until there is text
         self._has_news = False  # nobody has taken that yet
@@ -64,13 +68,22 @@ class Mailbox:
         """The request has been refused after all: nobody is told of its end."""
         self._on_end = None
 
-    def put(self, text: str, tokens: int, now: float) -> None:
+    def put(
+        self,
+        text: str,
+        tokens: int,
+        now: float,
+        logprobs: list[TokenLogprob] | None = None,
+    ) -> None:
         """Text that came at `now`, in seconds on any clock."""
         if self._on_gap and self._put_at is not None:
             self._on_gap(now - self._put_at)
         self._put_at = now
         self._text.append(text)
         self._tokens += tokens
+        if logprobs is not None:
+            self._logprobs = self._logprobs or []
+            self._logprobs += logprobs
         self.num_tokens += tokens
         self.progress, self._has_news = None, False
         self._changed.set()
@@ -111,8 +124,8 @@ class Mailbox:
             except TimeoutError:
                 return Piece("", 0)
         if self._text:
-            piece = Piece("".join(self._text), self._tokens)
-            self._text, self._tokens = [], 0
+            piece = Piece("".join(self._text), self._tokens, None, self._logprobs)
+            self._text, self._tokens, self._logprobs = [], 0, None
             return piece
         if self.outcome is None:
             self._has_news = False

@@ -15,20 +15,30 @@ class TextStream:
     Costs O(pieces' length) for each stop string, whatever the text: a stop string is
     matched character by character, and text is never looked at again.
 
+    Args:
+        opening: comes out before all else, and no stop string is looked for in it.
+
     Attributes:
         matched: the stop string that ended the text, once one did.
+        num_decoded: characters that came in, whether they have come out or not.
     """
 
-    def __init__(self, stop: Sequence[str] = ()) -> None:
+    def __init__(self, stop: Sequence[str] = (), opening: str = "") -> None:
         self.matched: str | None = None
+        self.num_decoded = len(opening)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._matchers = [_Matcher(text) for text in sorted(stop, key=len, reverse=True)]
-        self._held = ""
+        self._held = opening
 
     @property
     def stopped(self) -> bool:
         """Whether a stop string ended the text: nothing will come out any more."""
         return self.matched is not None
+
+    @property
+    def is_within_character(self) -> bool:
+        """Whether the bytes so far end within a character."""
+        return bool(self._decoder.getstate()[0])
 
     def feed(self, piece: bytes, may_stop: bool = True) -> str:
         """Take the bytes of one token; return the text that is safe to send now.
@@ -39,6 +49,7 @@ class TextStream:
         if self.stopped:
             return ""
         text = self._decoder.decode(piece)
+        self.num_decoded += len(text)
         for index, char in enumerate(text if self._matchers else ""):
             complete = [m.stop for m in self._matchers if m.advance(char)]
             if complete and may_stop:

@@ -14,6 +14,7 @@ import msgspec
 from .config import EngineConfig, EngineInfo
 from .embedding import EmbedRequest
 from .errors import EngineError, restore_error
+from .logprobs import TokenLogprob
 from .progress import Progress
 from .request import FinishReason, Request
 from .stats import Load, Timings, Usage
@@ -124,6 +125,7 @@ class Failure(Message, frozen=True):
 class Accepted(Message, frozen=True):
     """The request waits or runs: from here on it ends with a Finish or a Failure.
 
+    The tokens of the prompt are those that are to be paid: none where another of its group pays.
     `max_tokens` of an answer are asked for, or fit into the context. The messages whose
     indices are `dropped` are not in the prompt. With `opens_thinking` the template has
     begun the model's thoughts already: the answer comes without the tag.
@@ -157,11 +159,15 @@ class Written(Message, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
-    """Text of one sequence, and the number of tokens that made it."""
+    """Text of one sequence, and the number of tokens that made it.
+
+    `logprobs` are those of the tokens whose text is complete now, if it asks for them.
+    """
 
     id: int
     text: str
     tokens: int
+    logprobs: list[TokenLogprob] | None = None
 
 
 class Finish(msgspec.Struct, frozen=True, array_like=True):

@@ -83,7 +83,7 @@ class TestEveryAnswer:
 
     def test_to_whoever_has_a_key_says_it_whatever_the_status(self, fake_row, alice):
         answers = walk(PATHS, **bearer(alice.text))
-        assert {answer.status_code for answer in answers.values()} == {200, 400, 404, 405}
+        assert {answer.status_code for answer in answers.values()} == {200, 400, 403, 404, 405}
         assert {limit for limit, _ in self.left(answers, REQUESTS).values()} == {"1000"}
         assert not [what for what, answer in answers.items() if None in told(answer, OLDER)]
 

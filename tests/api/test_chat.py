@@ -2,9 +2,11 @@
 
 import pytest
 
-from inference.api.schemas import UNSUPPORTED, ChatCompletionRequest
+from inference.api.schemas import ChatCompletionRequest
 
 pytestmark = pytest.mark.usefixtures("fake_model")
+
+UNSUPPORTED = ChatCompletionRequest.unsupported
 
 
 def content_of(response):
@@ -119,8 +121,9 @@ async def test_null_means_absent_in_every_optional_field(api):
         *("stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature"),
         *("top_p", "top_k", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "seed"),
         *("presence_penalty", "frequency_penalty", "logit_bias", "stop", "stop_token_ids"),
+        *("dry_multiplier", "dry_sequence_breakers", "xtc_probability", "mirostat"),
         *("min_tokens", "ignore_eos", "chat_template_kwargs", "user", "metadata"),
-        *UNSUPPORTED,
+        *("logprobs", "top_logprobs", "n", *UNSUPPORTED),
     ]
     response = await api.chat(**dict.fromkeys(optional))
     assert content_of(response) == "a b c "
@@ -144,6 +147,16 @@ async def test_every_sampling_field_is_accepted(api):
         frequency_penalty=2,
         logit_bias={"5": 100, "6": -1.5},
         seed=-(2**63),
+        dry_multiplier=0.8,
+        dry_base=1.75,
+        dry_allowed_length=2,
+        dry_penalty_last_n=-1,
+        dry_sequence_breakers=["\n"],
+        xtc_probability=0.5,
+        xtc_threshold=0.1,
+        mirostat=2,
+        mirostat_tau=5,
+        mirostat_eta=0.1,
         stop_token_ids=[5],
         min_tokens=0,
         ignore_eos=False,
@@ -151,6 +164,72 @@ async def test_every_sampling_field_is_accepted(api):
     )
     assert content_of(response) == "a b c "
     assert "x-ignored-params" not in response
+
+
+ASKED = {"role": "user", "content": "a b"}
+BEGUN = {"role": "assistant", "content": "c d"}
+
+
+async def continued(api, *messages, **fields):
+    asked = {"model": "fake", "messages": messages, "continue_final_message": True, **fields}
+    return await api.post("/v1/chat/completions", asked)
+
+
+@pytest.mark.parametrize("fields", [{}, {"add_generation_prompt": False}])
+async def test_the_beginning_of_an_answer_is_continued(api, fields):
+    answer = (await continued(api, ASKED, BEGUN, **fields)).json()
+    assert answer["usage"]["prompt_tokens"] == 3  # the fake puts no space between
+    assert answer["choices"][0]["message"]["content"] == "a bc d "
+
+
+@pytest.mark.parametrize(
+    ("begun", "thought", "said"),
+    [
+        ("<think> so", "a ", " b<think> so "),
+        ("<think> so </think>", None, "a </think> b<think> so </think> "),
+        ("so", None, "a </think> bso "),
+    ],
+)
+async def test_a_thought_that_has_begun_is_continued(api, begun, thought, said):
+    asked = {"role": "user", "content": "a </think> b"}
+
+    answer = (await continued(api, asked, {**BEGUN, "content": begun})).json()
+
+    message = answer["choices"][0]["message"]
+    assert (message.get("reasoning_content"), message["content"]) == (thought, said)
+
+
+async def test_no_beginning_is_continued_beside_tools(api):
+    tools = [{"type": "function", "function": {"name": "clock"}}]
+
+    error = (await continued(api, ASKED, BEGUN, tools=tools)).json()["error"]
+
+    assert (error["code"], error["param"]) == ("unsupported_parameter", "continue_final_message")
+
+
+@pytest.mark.parametrize(
+    ("messages", "fields", "param"),
+    [
+        ([ASKED], {}, "messages"),
+        ([BEGUN], {}, "messages"),
+        ([ASKED, {"role": "assistant", "content": ""}], {}, "messages"),
+        ([ASKED, BEGUN], {"add_generation_prompt": True}, "add_generation_prompt"),
+        (
+            [ASKED, BEGUN],
+            {"continue_final_message": False, "add_generation_prompt": False},
+            "add_generation_prompt",
+        ),
+    ],
+)
+async def test_what_is_no_beginning_of_an_answer_is_refused(api, messages, fields, param):
+    error = (await continued(api, *messages, **fields)).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_request_error", param)
+
+
+async def test_a_beginning_counts_as_a_part_of_the_prompt(api, configure):
+    configure(limits={"max_prompt_length": 5})
+    error = (await continued(api, ASKED, BEGUN)).json()["error"]
+    assert error["code"] == "limit_exceeded"
 
 
 async def test_harmless_fields_are_ignored_and_named(api):
@@ -183,7 +262,7 @@ async def test_such_a_field_may_say_that_it_changes_nothing(api, field, value):
     assert content_of(await api.chat(**{field: value})) == "a b c "
 
 
-@pytest.mark.parametrize(("field", "value"), [("n", True), ("n", 2), ("logprobs", 0), ("echo", 0)])
+@pytest.mark.parametrize(("field", "value"), [("best_of", True), ("echo", 0)])
 async def test_true_is_not_one_and_zero_is_not_false(api, field, value):
     response = await api.chat(**{field: value})
     assert response.json()["error"]["code"] == "unsupported_parameter"

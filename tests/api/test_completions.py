@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import eventually
+from .client import events_of, eventually
 
 pytestmark = pytest.mark.usefixtures("fake_model")
 
@@ -71,10 +71,47 @@ async def test_fields_of_chats_are_ignored_and_named(api):
     assert response["x-ignored-params"] == "max_completion_tokens, messages"
 
 
-@pytest.mark.parametrize(("field", "value"), [("logprobs", 0), ("echo", True), ("suffix", "x")])
-async def test_fields_that_only_completions_know_are_refused(api, field, value):
+@pytest.mark.parametrize(
+    ("field", "value"), [("top_logprobs", 1), ("continue_final_message", True)]
+)
+async def test_fields_that_completions_do_not_know_are_refused(api, field, value):
     error = (await api.complete("a", **{field: value})).json()["error"]
     assert (error["code"], error["param"]) == ("unsupported_parameter", field)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_echo_opens_the_answer(api, stream):
+    response = await api.complete("a  b c", echo=True, max_tokens=1, stream=stream)
+    parts = (await events_of(response))[:-1] if stream else [response.json()]
+    assert "".join(part["choices"][0]["text"] for part in parts) == "a  b ca "
+
+
+async def test_tokens_are_echoed_as_text(api):
+    a, b, c = await tokens_of(api, "a b c")
+    [choice] = (await api.complete([c, a, b], echo=True, max_tokens=1)).json()["choices"]
+    assert choice["text"] == "c a b c "
+
+
+async def test_no_stop_string_is_looked_for_in_an_echo(api):
+    [choice] = (await api.complete("a b", echo=True, stop="b")).json()["choices"]
+    assert choice["text"] == "a ba "
+
+
+async def test_there_are_no_logprobs_of_an_echo(api):
+    error = (await api.complete("a", echo=True, logprobs=1)).json()["error"]
+    assert (error["code"], error["param"]) == ("unsupported_parameter", "logprobs")
+
+
+async def test_a_suffix_follows_what_the_model_fills_in(api):
+    answer = (await api.complete("a b", suffix="c", max_tokens=9)).json()
+    assert answer["choices"][0]["text"] == "<before> a b <after> c <between> "
+    assert answer["usage"]["prompt_tokens"] == 6
+
+
+async def test_a_suffix_needs_a_prompt_of_text(api):
+    await tokens_of(api, "a b c")
+    error = (await api.complete([1, 2], suffix="c")).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_request_error", "suffix")
 
 
 async def test_a_list_is_queued_whole_or_not_at_all(api, engine_options):

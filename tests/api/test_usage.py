@@ -280,13 +280,28 @@ class TestARecord:
         assert (len(made), {record.status for record in made}) == (2, {"cancelled"})
         await assert_all_is_settled(bob)
 
+    async def test_has_the_prompt_of_several_answers_once(self, alice):
+        response = await alice.api.complete("a b c", n=3, max_tokens=2)
+        made = await records()
+        assert response.json()["usage"]["total_tokens"] == 3 + 3 * 2
+        assert [(r.prompt_tokens, r.completion_tokens) for r in made] == [(3, 2), (0, 2), (0, 2)]
+        await assert_all_is_settled(alice)
+
+    @pytest.mark.parametrize(("n", "status"), [(2, 200), (3, 429)])
+    async def test_is_reserved_for_one_prompt_and_every_answer(self, bob, n, status):
+        await bob.rules(**FAR_AWAY | {"tokens_per_month": 3 + 2 * 8})
+        response = await bob.api.complete("a b c", n=n, max_tokens=8)
+        assert response.status_code == status
+        await records()
+        await assert_all_is_settled(bob)
+
     async def test_is_made_once_for_requests_with_one_idempotency_key(self, alice):
         for _ in range(2):
             await alice.api.post("/v1/completions", COMPLETION, **{"idempotency-key": "k"})
         assert (await the_record()).total_tokens == 7
         await assert_all_is_settled(alice)
 
-    @pytest.mark.parametrize("fields", [{"model": "nobody's"}, {"prompt": "a " * 4096}, {"n": 2}])
+    @pytest.mark.parametrize("fields", [{"model": "nobody's"}, {"prompt": "a " * 4096}, {"n": 0}])
     async def test_is_not_made_of_what_is_refused(self, alice, fields):
         body = {**COMPLETION, **fields}
         assert (await alice.api.post("/v1/completions", body)).status_code in (400, 404)

@@ -1,5 +1,7 @@
 """Does to a scheduler what an engine does, with a model that is a function of its cells."""
 
+from dataclasses import dataclass
+
 from inference.engine.kvcache import KvCache
 from inference.engine.request import Request, Sequence
 from inference.engine.sampling import SamplingParams
@@ -8,11 +10,16 @@ from inference.engine.text import TextStream
 
 
 def make_sequence(
-    id: int, prompt: list[int], max_tokens: int, submitted_at: float = 0, priority: int = 1
+    id: int,
+    prompt: list[int],
+    max_tokens: int,
+    submitted_at: float = 0,
+    priority: int = 1,
+    group: int | None = None,
 ) -> Sequence:
     params = SamplingParams(max_tokens=max_tokens)
     return Sequence(
-        request=Request(id=id, tokens=prompt, params=params, priority=priority),
+        request=Request(id=id, tokens=prompt, params=params, priority=priority, group=group),
         prompt_tokens=prompt,
         max_tokens=max_tokens,
         text=TextStream(),
@@ -33,6 +40,13 @@ def answer_of(prompt: list[int], max_tokens: int) -> list[int]:
     return tokens[len(prompt) :]
 
 
+@dataclass(eq=False, slots=True)
+class Cell:
+    """One of the KV cache, which several slots may have."""
+
+    token: int
+
+
 class Simulation:
     def __init__(
         self,
@@ -40,21 +54,29 @@ class Simulation:
         max_sequences: int = 4,
         batch_tokens: int = 8,
         prefill_chunk_tokens: int = 4,
+        can_share: bool = True,
     ) -> None:
         self.scheduler = Scheduler(
             KvCache(num_cells),
             max_sequences=max_sequences,
             batch_tokens=batch_tokens,
             prefill_chunk_tokens=prefill_chunk_tokens,
+            can_share=can_share,
         )
-        self.cells: dict[int, list[int]] = {slot: [] for slot in range(max_sequences)}
+        self.cells: dict[int, list[Cell]] = {slot: [] for slot in range(max_sequences)}
         self.num_sent_back = 0
         self.finished: list[Sequence] = []
         self._count = 0
 
-    def arrive(self, prompt: list[int], max_tokens: int, priority: int = 1) -> Sequence:
+    @property
+    def num_cells_in_use(self) -> int:
+        return len({id(cell) for cells in self.cells.values() for cell in cells})
+
+    def arrive(
+        self, prompt: list[int], max_tokens: int, priority: int = 1, group: int | None = None
+    ) -> Sequence:
         self._count += 1
-        sequence = make_sequence(self._count, prompt, max_tokens, priority=priority)
+        sequence = make_sequence(self._count, prompt, max_tokens, priority=priority, group=group)
         self.scheduler.add(sequence)
         return sequence
 
@@ -67,8 +89,16 @@ class Simulation:
         for slot in self.scheduler.make_room():
             self.num_sent_back += 1
             self.cells[slot].clear()
-        self.scheduler.admit(now)
+        for sequence in self.scheduler.admit(now):
+            self._copy(sequence)
         return self.scheduler.plan()
+
+    def _copy(self, sequence: Sequence) -> None:
+        assert not self.cells[sequence.slot]
+        if sequence.source is not None:
+            source = self.cells[sequence.source]
+            assert len(source) >= sequence.num_computed
+            self.cells[sequence.slot] = source[: sequence.num_computed]
 
     def settle(self, works: list[Work]) -> None:
         for work in works:
@@ -93,12 +123,16 @@ class Simulation:
     def _compute(self, work: Work) -> None:
         sequence, cells = work.sequence, self.cells[work.sequence.slot]
         assert len(cells) == work.start == sequence.num_computed
-        cells += work.tokens
+        cells += map(Cell, work.tokens)
         sequence.num_computed += len(work.tokens)
-        assert cells == [*sequence.prompt_tokens, *sequence.output_tokens][: len(cells)]
+        assert [cell.token for cell in cells] == [*sequence.prompt_tokens, *sequence.output_tokens][
+            : len(cells)
+        ]
 
     def _sample(self, sequence: Sequence) -> None:
-        sequence.output_tokens.append(next_token(self.cells[sequence.slot]))
+        sequence.output_tokens.append(
+            next_token([cell.token for cell in self.cells[sequence.slot]])
+        )
         if len(sequence.output_tokens) == sequence.max_tokens:
             self.remove(sequence)
             self.finished.append(sequence)

@@ -227,7 +227,7 @@ def test_it_says_how_busy_it_is():
 
 
 def test_texts_are_counted(bench):
-    bench.embedder.intake.count(Count(5, ["a b", ""]))
+    bench.embedder.intake.tell(Count(5, ["a b", ""]))
     assert bench.sent == [Counted(5, [2, 0])]
 
 

@@ -61,11 +61,20 @@ class Bench:
         self.engine = Engine(self.backend, self.sent.append, lambda: self.backend.now)
         self._next_id = 0
 
-    def submit(self, text=None, tokens=None, messages=None, with_progress=False, **params):
+    def submit(
+        self,
+        text=None,
+        tokens=None,
+        messages=None,
+        with_progress=False,
+        group=None,
+        is_billed=True,
+        **params,
+    ):
         self._next_id += 1
         params = SamplingParams(**params)
         fields = {"text": text, "tokens": tokens, "messages": messages, "params": params}
-        fields["with_progress"] = with_progress
+        fields |= {"with_progress": with_progress, "group": group, "is_billed": is_billed}
         self.engine.submit(Request(id=self._next_id, **fields))
         return self._next_id
 
@@ -175,6 +184,44 @@ def test_eight_sequences_make_progress_together():
         assert [bench.tokens(id) for id in ids] == [number] * 8
         bench.step()
     assert [bench.text(id) for id in ids] == [f"{n}0 {n}1 {n}2 {n}3 " for n in "abcdefgh"]
+    assert bench.is_empty()
+
+
+def test_several_answers_begin_with_the_cells_of_one_prompt():
+    bench = Bench()
+    first, *others = [bench.submit("a b c d", group=7) for _ in range(3)]
+
+    bench.finish()
+
+    assert [bench.text(id) for id in (first, *others)] == ["a b c d "] * 3
+    assert [num_tokens for _, _, num_tokens in bench.backend.copied] == [3, 3]
+    assert sum(len(work.tokens) for batch in bench.backend.batches for work in batch) == (
+        4 + 4 + 2 * (1 + 4)  # a prompt, an answer but for its end; the last word and an answer
+    )
+    assert bench.is_empty()
+
+
+def test_the_prompt_of_several_answers_is_billed_once():
+    bench = Bench()
+    first, other = (bench.submit("a b", group=7, is_billed=pays) for pays in (True, False))
+
+    bench.finish()
+
+    assert [accepted.prompt_tokens for accepted in bench.of(Accepted)] == [2, 0]
+    assert bench.ending(first).usage == Usage(2, 3)
+    assert bench.ending(other).usage == Usage(0, 3)
+
+
+def test_of_several_answers_one_can_be_cancelled():
+    bench = Bench()
+    first, other, third = (bench.submit("a b c d", group=7) for _ in range(3))
+    bench.step(2)
+
+    bench.engine.cancel(first)
+    bench.finish()
+
+    assert bench.ending(first).reason is FinishReason.CANCELLED
+    assert [bench.text(id) for id in (other, third)] == ["a b c d "] * 2
     assert bench.is_empty()
 
 

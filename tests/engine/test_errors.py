@@ -8,6 +8,7 @@ from inference.engine.errors import (
     EngineError,
     EngineRestarting,
     EngineStopped,
+    GrammarTooComplex,
     InputTooLong,
     InvalidParameter,
     ModelLoadFailed,
@@ -17,6 +18,7 @@ from inference.engine.errors import (
     QueueFull,
     TemplateError,
     UnfitModel,
+    Unsupported,
     restore_error,
 )
 from inference.engine.wire import Failure, decode_from_engine, encode
@@ -25,6 +27,7 @@ SAMPLES = [
     EngineError("It failed.", param="prompt", retry_after=2.5),
     InvalidParameter("top_p", 3, "is not at most 1"),
     TemplateError("The template refuses the messages."),
+    Unsupported("suffix", "needs another model"),
     PromptTooLong(5000, 4096, "messages"),
     InputTooLong(900, 512, "input[3]"),
     UnfitModel("bert", "writes no text"),
@@ -36,6 +39,7 @@ SAMPLES = [
     EngineRestarting("It died.", retry_after=1),
     EngineStopped("The service is shutting down."),
     DecodeFailed("llama_decode: 1"),
+    GrammarTooComplex("it has too many states"),
 ]
 CLASSES = {value for value in vars(errors).values() if isinstance(value, type)}
 ERRORS = {cls for cls in CLASSES if issubclass(cls, EngineError)}

@@ -73,7 +73,7 @@ async def test_an_answer_cut_by_its_limit_says_so(host):
 @pytest.mark.parametrize(
     ("kind", "source", "form"),
     [
-        ("regex", r"\d{3}-\d{4}", r"\d{3}-\d{4}"),
+        ("regex", r"[0-9]{3}-[0-9]{4}", r"[0-9]{3}-[0-9]{4}"),
         ("grammar", 'root ::= "yes" | "no" [a-c]{2}', r"yes|no[a-c]{2}"),
         ("grammar", 'start: word (" " word)~2\nword: /[a-f]{1,4}/', r"[a-f]{1,4}( [a-f]{1,4}){2}"),
         ("lark", 'start: "<" /[0-9]+/ ">"', r"<[0-9]+>"),
@@ -176,3 +176,39 @@ async def test_a_schema_that_cannot_be_followed_is_refused_by_name(host, refused
     with pytest.raises(InvalidParameter, match=named) as caught:
         await ask(host, schema(refused, "json_schema"))
     assert caught.value.param == "json_schema"
+
+
+@pytest.mark.parametrize("params", [{"mirostat": 1}, {"mirostat": 2}, {"xtc_probability": 1.0}])
+async def test_a_form_is_kept_however_its_tokens_are_chosen(host, params):
+    text, reason = await ask(host, Grammar("regex", "[a-c]{3}x", "grammar"), **params)
+
+    assert (re.fullmatch("[a-c]{3}x", text) is not None, reason) == (True, FinishReason.STOP)
+
+
+async def test_every_answer_of_a_group_follows_the_form_by_itself(host):
+    grammar = Grammar("regex", "[a-z]{12}x", "grammar")
+    made = [
+        host.submit(text="a tale", group=1, params=SamplingParams(grammar=grammar, seed=s, **HOT))
+        for s in range(4)
+    ]
+
+    texts = [
+        "".join([piece.text async for piece in stream]) for stream in await asyncio.gather(*made)
+    ]
+
+    assert [text for text in texts if not re.fullmatch("[a-z]{12}x", text)] == []
+    assert len({*texts}) == 4
+
+
+async def test_the_logprobs_of_a_form_are_those_of_its_own_text(host):
+    params = SamplingParams(
+        grammar=Grammar("regex", "[a-z]{5}", "grammar"), num_logprobs=2, ignore_eos=True, **HOT
+    )
+    stream = await host.submit(text="a tale", params=params)
+
+    pieces = [piece async for piece in stream]
+
+    told = [token for piece in pieces for token in piece.logprobs or ()]
+    assert b"".join(token.text for token in told).decode() == "".join(p.text for p in pieces)
+    assert [len(token.top) for token in told] == [2] * len(told)
+    assert all(token.text for token in told)

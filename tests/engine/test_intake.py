@@ -10,9 +10,10 @@ import pytest
 from inference.engine.child import Inbox
 from inference.engine.config import EngineConfig
 from inference.engine.engine import Engine
-from inference.engine.errors import EngineStopped
+from inference.engine.errors import EngineStopped, InvalidParameter
 from inference.engine.fake import FakeBackend
-from inference.engine.intake import OUR_FAULT
+from inference.engine.grammar import Grammar
+from inference.engine.intake import OUR_FAULT, Intake
 from inference.engine.request import ContextPolicy, FinishReason, Request
 from inference.engine.sampling import SamplingParams
 from inference.engine.stats import Load, Usage
@@ -275,3 +276,24 @@ def test_whoever_asks_is_told_which_messages_the_model_does_not_see(bench):
     bench.engine.submit(Request(id=1, messages=messages, context_policy=policy))
 
     assert bench.next() == Accepted(1, 2000, 2096, [0, 1])
+
+
+def test_what_one_of_a_group_is_refused_is_not_tried_for_the_others(bench):
+    tried = []
+
+    def constraint(grammar):
+        tried.append(grammar)
+        raise InvalidParameter("grammar", grammar.source, "is slow")
+
+    engine = Engine(bench.backend, bench.sent.put)
+    engine.intake = Intake(bench.backend, bench.sent.put, lambda _: None, lambda: 0, constraint)
+    params = SamplingParams(grammar=Grammar("regex", "a", "grammar"))
+
+    for id, group in enumerate((7, 7, 8, None, None)):
+        engine.submit(Request(id=id, text="a", params=params, group=group))
+
+    refused = [bench.next() for _ in range(5)]
+    assert [(failure.id, failure.param) for failure in refused] == [
+        (i, "grammar") for i in range(5)
+    ]
+    assert len(tried) == 4

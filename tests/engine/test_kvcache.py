@@ -73,3 +73,44 @@ def test_releasing_what_holds_nothing_does_nothing():
     cache.release(1)
 
     assert cache.num_used == 5
+
+
+# Shared cells
+
+
+def test_shared_cells_are_counted_once():
+    cache = KvCache(20)
+    cache.try_hold(0, 8)
+
+    cache.share(0, 1, 6)
+    assert cache.num_used == 8
+    cache.try_hold(1, 9)
+
+    assert cache.num_used == 8 + 3
+
+
+@given(st.permutations([0, 1, 2]))
+def test_shared_cells_are_free_when_the_last_lets_go(order):
+    cache = KvCache(20)
+    cache.try_hold(0, 8)
+    cache.share(0, 1, 6)
+    cache.share(1, 2, 6)
+    own = {0: 2, 1: 0, 2: 0}
+
+    for slot in order:
+        used = cache.num_used
+        cache.release(slot)
+        is_last = slot == order[-1]
+        assert used - cache.num_used == own[slot] + 6 * is_last
+    assert cache.num_used == 0
+
+
+def test_who_is_left_alone_can_share_again():
+    cache = KvCache(20)
+    cache.try_hold(0, 8)
+    cache.share(0, 1, 6)
+    cache.release(0)
+
+    cache.share(1, 0, 6)
+
+    assert cache.num_used == 6

@@ -1,6 +1,7 @@
 """llama.cpp for real, in its child process: tiny random models, and the default one."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,10 +17,11 @@ from inference.engine import (
     OutOfMemory,
     PromptTooLong,
     SamplingParams,
+    Unsupported,
 )
 from inference.engine.host import EngineHost
 from inference.engine.wire import Detokenize, Tokenize
-from tests.tiny_gguf import END_OF_TEXT, IM_END, make_tiny_gguf
+from tests.tiny_gguf import END_OF_TEXT, IM_END, make_tiny_gguf, vocabulary
 
 GREEDY = {"temperature": 0.0, "ignore_eos": True}
 PROMPTS = ["a tale", "of eight", "prompts", "that share", "a batch", "of tokens", "and end", "well"]
@@ -91,6 +93,39 @@ async def test_a_slot_forgets_who_had_it_before(architecture, tmp_path, state_di
         assert await text(host, "once more " * 30, **GREEDY) == first
 
 
+async def ask_together(host, prompt, number, **params):
+    """Answers to one prompt."""
+    fields = {"text": prompt, "params": SamplingParams(**params), "group": 7}
+    streams = await asyncio.gather(*(host.submit(**fields) for _ in range(number)))
+    return await asyncio.gather(*map(read, streams))
+
+
+async def read(stream):
+    return "".join([piece.text async for piece in stream])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shares"), [("llama", True), ("gemma3", False), ("mamba", False)]
+)
+async def test_several_greedy_answers_are_the_single_one(architecture, shares, tmp_path, state_dir):
+    path = make_tiny_gguf(
+        tmp_path / "m.gguf", architecture=architecture, context_length=1024, window=32
+    )
+    async with running(path, state_dir, max_sequences=4, batch_tokens=64) as host:
+        prompt = "once more " * 30
+        alone = await text(host, prompt, max_tokens=40, **GREEDY)
+        answers = await ask_together(host, prompt, 6, max_tokens=40, **GREEDY)
+        assert answers == [alone] * 6
+        assert host.info.can_share is shares
+
+
+async def test_several_answers_that_lose_their_places_are_still_the_single_one(tiny, state_dir):
+    prompt = "and on " * 12
+    async with running(tiny, state_dir, context_length=256, cache_tokens=300) as host:
+        alone = await text(host, prompt, max_tokens=120, **GREEDY)
+        assert await ask_together(host, prompt, 5, max_tokens=120, **GREEDY) == [alone] * 5
+
+
 async def test_the_same_seed_writes_the_same_text(host):
     one = await text(host, temperature=2.0, seed=7, ignore_eos=True)
     assert await text(host, temperature=2.0, seed=7, ignore_eos=True) == one
@@ -108,13 +143,33 @@ async def test_the_same_seed_writes_the_same_text(host):
         {"presence_penalty": 2.0, "repeat_last_n": -1},
         {"frequency_penalty": 2.0, "repeat_last_n": -1},
         {"logit_bias": {100: 10.0}},
+        {"dry_multiplier": 100.0, "dry_allowed_length": 0, "dry_sequence_breakers": ()},
+        {"xtc_probability": 1.0, "xtc_threshold": 0.0},
+        {"mirostat": 1, "mirostat_tau": 1.0},
+        {"mirostat": 2, "mirostat_tau": 1.0},
     ],
-    ids=lambda params: next(iter(params)),
+    ids=str,
 )
 async def test_each_sampling_parameter_reaches_the_sampler(host, params):
     neutral = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "temperature": 2.0, "seed": 1}
     plain = await text(host, ignore_eos=True, max_tokens=60, **neutral)
     assert await text(host, ignore_eos=True, max_tokens=60, **{**neutral, **params}) != plain
+
+
+async def test_no_run_of_the_prompt_is_repeated_where_that_costs(host):
+    """The prompt ends in a run that it has had before, with one token after it."""
+    *_, after = told = list(range(40, 60))
+    prompt = [*told, *told[:-1]]
+    likely = {"logit_bias": {after: 30.0}, "temperature": 0.0, "max_tokens": 1, "num_logprobs": 0}
+
+    async def first_token(**dry):
+        params = SamplingParams(**likely, **dry)
+        stream = await host.submit(tokens=prompt, params=params)
+        return [token.text async for piece in stream for token in piece.logprobs or ()]
+
+    plain = await first_token()
+    assert await first_token(dry_multiplier=1.0) != plain
+    assert await first_token(dry_multiplier=1.0, dry_penalty_last_n=0) == plain
 
 
 async def test_a_strong_bias_decides_every_token(host):
@@ -129,6 +184,43 @@ async def test_a_huge_penalty_window_is_no_longer_than_the_context(host):
     whole = {"repeat_penalty": 1.5, "temperature": 0.0, "ignore_eos": True}
     everything = await text(host, repeat_last_n=-1, **whole)
     assert await text(host, repeat_last_n=2**31 - 1, **whole) == everything
+
+
+async def logprobs_of(host, prompt="a tale", **params):
+    stream = await host.submit(params=SamplingParams(**params), text=prompt)
+    return [token async for piece in stream for token in piece.logprobs or ()]
+
+
+async def test_a_greedy_token_is_the_first_of_the_likeliest(host):
+    told = await logprobs_of(host, num_logprobs=5, max_tokens=12, **GREEDY)
+    assert len(told) == 12
+    assert all(token.top[0] == (token.text, token.logprob) for token in told)
+    assert all(token.top == sorted(token.top, key=lambda one: -one[1]) for token in told)
+    assert {len(token.top) for token in told} == {5}
+
+
+async def test_logprobs_are_the_models_own_whatever_chooses(host):
+    [plain] = await logprobs_of(host, num_logprobs=20, max_tokens=1, **GREEDY)
+    chooses = {"logit_bias": {90: 100.0}, "repeat_penalty": 2.0, "min_tokens": 1}
+    [biased] = await logprobs_of(host, num_logprobs=20, max_tokens=1, temperature=0.1, **chooses)
+    assert biased.top == plain.top
+    assert biased.logprob < plain.logprob == plain.top[0][1]
+
+
+async def test_the_probabilities_of_all_tokens_are_one(host):
+    tokens = await asyncio.gather(
+        *(
+            logprobs_of(host, num_logprobs=0, max_tokens=1, temperature=0, logit_bias={token: 100})
+            for token in range(len(vocabulary()))
+        )
+    )
+    told = [token.logprob for [token] in filter(None, tokens)]
+    assert 0.95 < sum(map(math.exp, told)) <= 1.001  # the ends tell none
+
+
+async def test_who_does_not_ask_gets_none(host):
+    stream = await host.submit(params=SamplingParams(max_tokens=3, **GREEDY), text="a tale")
+    assert {piece.logprobs async for piece in stream} == {None}
 
 
 async def test_min_tokens_keeps_the_model_from_ending(host):
@@ -223,6 +315,31 @@ async def test_the_default_model_knows_its_sums(smollm2, state_dir):
     assert "4" in answer
     assert stream.finish.reason is FinishReason.STOP
     assert stream.finish.timings.decode > 0
+
+
+# Filling in
+
+
+async def test_a_suffix_and_its_marks_become_a_part_of_the_prompt(tmp_path, state_dir):
+    marks = (len(vocabulary()) - 3, len(vocabulary()) - 2, len(vocabulary()) - 1)
+    path = make_tiny_gguf(tmp_path / "m.gguf", infill=marks)
+    async with running(path, state_dir) as host:
+        head, tail = await host.count(texts=["a tale", "of eight"])
+        params = SamplingParams(max_tokens=8, **GREEDY)
+        stream = await host.submit(text="a tale", suffix="of eight", params=params)
+        assert stream.prompt_tokens == head + tail + 3
+        assert await read(stream) != await text(host, "a taleof eight", max_tokens=8, **GREEDY)
+
+
+async def test_without_tokens_for_it_a_suffix_is_refused(host):
+    with pytest.raises(Unsupported, match="has none") as refusal:
+        await host.submit(text="a tale", suffix="of eight")
+    assert refusal.value.param == "suffix"
+
+
+async def test_an_echo_is_the_prompt_as_it_was(host):
+    stream = await host.submit(text="a tale", echo=True, params=SamplingParams(**GREEDY))
+    assert (await read(stream)).startswith("a tale")
 
 
 # Conversations

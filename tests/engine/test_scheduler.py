@@ -1,3 +1,5 @@
+from collections import Counter
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,6 +16,13 @@ def shares(works):
     return [(work.sequence.id, len(work.tokens), work.samples) for work in works]
 
 
+def num_spared(running):
+    """Cells that the first of each group holds for the others, too."""
+    together = (s for s in running if s.request.group is not None)
+    sizes = Counter((s.request.group, s.num_shareable) for s in together)
+    return sum((size - 1) * tokens for (_, tokens), size in sizes.items())
+
+
 def ids(sequences):
     return [sequence.id for sequence in sequences]
 
@@ -27,10 +36,11 @@ class Scheduling(RuleBasedStateMachine):
         max_sequences=st.integers(1, 5),
         spare_tokens=st.integers(0, 12),
         chunk=st.integers(1, 8),
+        can_share=st.booleans(),
     )
-    def start(self, num_cells, max_sequences, spare_tokens, chunk):
+    def start(self, num_cells, max_sequences, spare_tokens, chunk, can_share):
         batch_tokens = max_sequences + spare_tokens
-        self.simulation = Simulation(num_cells, max_sequences, batch_tokens, chunk)
+        self.simulation = Simulation(num_cells, max_sequences, batch_tokens, chunk, can_share)
         self.scheduler = self.simulation.scheduler
         self.arrived = []
         self.cancelled = []
@@ -38,6 +48,12 @@ class Scheduling(RuleBasedStateMachine):
     @rule(prompt=prompts, max_tokens=st.integers(1, CONTEXT - 24))
     def arrive(self, prompt, max_tokens):
         self.arrived.append(self.simulation.arrive(prompt, max_tokens))
+
+    @rule(prompt=prompts, answers=st.lists(st.integers(1, CONTEXT - 24), min_size=2, max_size=4))
+    def arrive_together(self, prompt, answers):
+        group = len(self.arrived)
+        for max_tokens in answers:
+            self.arrived.append(self.simulation.arrive(prompt, max_tokens, group=group))
 
     @precondition(lambda self: not self.scheduler.is_idle)
     @rule(index=st.integers(0, 100))
@@ -56,7 +72,8 @@ class Scheduling(RuleBasedStateMachine):
 
     def check_cells(self):
         cache, running = self.scheduler.cache, self.scheduler.running
-        assert cache.num_used == sum(sequence.num_tokens for sequence in running)
+        shared = num_spared(running) if self.scheduler.can_share else 0
+        assert cache.num_used == sum(sequence.num_tokens for sequence in running) - shared
         assert cache.num_used <= cache.num_cells
 
     def check(self, works):
@@ -78,7 +95,7 @@ class Scheduling(RuleBasedStateMachine):
 
     @invariant()
     def cells_lie_where_they_are_held(self):
-        used = sum(len(cells) for cells in self.simulation.cells.values())
+        used = self.simulation.num_cells_in_use
         assert used <= self.scheduler.cache.num_used <= self.scheduler.cache.num_cells
 
     @invariant()
@@ -344,3 +361,89 @@ def test_sequences_may_be_removed_while_one_iterates():
         simulation.scheduler.remove(sequence)
 
     assert simulation.scheduler.is_idle
+
+
+# Several answers to one prompt
+
+
+def together(simulation, prompt, *answers):
+    return [simulation.arrive(prompt, max_tokens, group=1) for max_tokens in answers]
+
+
+def test_a_prompt_is_computed_once_for_all_its_answers():
+    simulation = Simulation(num_cells=100, batch_tokens=8)
+    together(simulation, [1] * 12, 8, 8, 8)
+
+    assert [shares(simulation.step()) for _ in range(4)] == [
+        [(1, 8, False)],
+        [(1, 3, False)],
+        [(1, 1, True), (2, 1, True), (3, 1, True)],
+        [(1, 1, True), (2, 1, True), (3, 1, True)],
+    ]
+
+
+def test_cells_of_a_shared_prompt_are_counted_once():
+    simulation = Simulation(num_cells=100, batch_tokens=100)
+    together(simulation, [1] * 12, 8, 8, 8)
+    simulation.step()
+    simulation.step()
+
+    assert simulation.scheduler.cache.num_used == 11 + 1 + 1 + 1
+    assert simulation.num_cells_in_use == 11 + 1 + 1 + 1
+
+
+def test_answers_of_one_token_share_their_prompt_too():
+    simulation = Simulation(num_cells=100, batch_tokens=100)
+    together(simulation, [1] * 12, 1, 1, 1)
+
+    assert simulation.run() == 2
+
+
+def test_more_answers_fit_than_prompts_would():
+    simulation = Simulation(num_cells=30, batch_tokens=100)
+    sequences = together(simulation, [1] * 16, 3, 3, 3, 3)
+    simulation.step()
+    simulation.step()
+
+    assert ids(simulation.scheduler.running) == ids(sequences)
+    simulation.run()
+    assert simulation.num_sent_back == 0
+
+
+def test_the_first_may_leave_before_the_others_have_entered():
+    simulation = Simulation(num_cells=100, max_sequences=1)
+    sequences = together(simulation, [1, 2, 3], 2, 2, 2)
+
+    simulation.run()
+
+    assert [s.output_tokens for s in sequences] == [answer_of([1, 2, 3], 2)] * 3
+
+
+def test_whoever_is_left_keeps_the_shared_cells_for_the_next():
+    simulation = Simulation(num_cells=100, max_sequences=2, batch_tokens=100)
+    first, second, third = together(simulation, [1] * 12, 8, 8, 8)
+    simulation.step()
+    simulation.step()
+
+    simulation.remove(first)
+    simulation.step()
+
+    assert third.source == second.slot
+    assert simulation.scheduler.cache.num_used == 11 + 2 + 1
+
+
+def test_another_prompt_in_the_same_group_is_computed_by_itself():
+    simulation = Simulation(num_cells=100, batch_tokens=100)
+    simulation.arrive([1, 2, 3], 4, group=1)
+    other = simulation.arrive([1, 2, 4], 4, group=1)
+
+    simulation.run()
+
+    assert other.output_tokens == answer_of([1, 2, 4], 4)
+
+
+def test_where_cells_cannot_be_shared_each_computes_its_prompt():
+    simulation = Simulation(num_cells=100, batch_tokens=100, can_share=False)
+    together(simulation, [1] * 12, 8, 8)
+
+    assert shares(simulation.step()) == [(1, 12, True), (2, 12, True)]

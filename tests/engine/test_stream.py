@@ -5,6 +5,7 @@ import pytest
 
 from inference.engine import stream
 from inference.engine.errors import DecodeFailed, QueueFull
+from inference.engine.logprobs import TokenLogprob
 from inference.engine.progress import Progress
 from inference.engine.request import FinishReason
 from inference.engine.stats import Timings, Usage
@@ -56,6 +57,17 @@ async def test_what_waits_is_merged(desk):
     desk.mailbox.put("lo", 2, now=0)
 
     assert await desk.mailbox.take() == Piece("Hello", 4)
+
+
+async def test_logprobs_that_wait_are_joined_and_taken_once(desk):
+    one, two = (TokenLogprob(text, -1.0, 0, []) for text in (b"a", b"b"))
+    desk.mailbox.put("a", 1, 0, [one])
+    desk.mailbox.put("", 1, 0, [])
+    desk.mailbox.put("b", 1, 0, [two])
+
+    assert await desk.mailbox.take() == Piece("ab", 3, None, [one, two])
+    desk.mailbox.put("c", 1, 0)
+    assert await desk.mailbox.take() == Piece("c", 1, None, None)
 
 
 async def test_what_was_taken_does_not_come_again(desk):

@@ -210,3 +210,17 @@ def test_without_stop_strings_text_passes_at_once(piece):
 def test_an_empty_stop_string_is_a_mistake_of_ours():
     with pytest.raises(AssertionError):
         TextStream([""])
+
+
+def test_an_opening_comes_out_first_and_holds_no_stop_string():
+    stream = TextStream(["b"], opening="abc")
+
+    assert stream.feed(b"a") == "abca"
+    assert stream.feed(b"b") == ""
+    assert stream.stopped
+
+
+def test_an_opening_comes_out_though_nothing_follows():
+    stream = TextStream(["b"], opening="abc")
+
+    assert stream.feed(b"b") + stream.finish() == "abc"

@@ -57,6 +57,31 @@ def test_a_text_completion_is_streamed(client):
         assert "".join(chunk.choices[0].text for chunk in stream) == "a b "
 
 
+def test_logprobs_come_with_both_endpoints(client):
+    chat = client.chat.completions.create(
+        model="fake", messages=USER, logprobs=True, top_logprobs=2
+    )
+    assert [token.token for token in chat.choices[0].logprobs.content] == ["a ", "b ", "c "]
+    text = client.completions.create(model="fake", prompt="a b", logprobs=1)
+    assert text.choices[0].logprobs.text_offset == [0, 2]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_several_answers_are_choices_of_one(client, stream):
+    asked = {"model": "fake", "messages": say("a seed"), "n": 3, "seed": 1}
+    answer = client.chat.completions.create(**asked, stream=stream)
+    parts = [choice for part in (answer if stream else [answer]) for choice in part.choices]
+    texts = ["", "", ""]
+    for part in parts:
+        texts[part.index] += (part.delta if stream else part.message).content or ""
+    assert texts == ["a 1 ", "a 2 ", "a 3 "]
+
+
+def test_the_best_of_several_completions_is_told(client):
+    answer = client.completions.create(model="fake", prompt="seed", best_of=3, seed=7)
+    assert [choice.text for choice in answer.choices] == ["8 "]
+
+
 def test_models_are_listed_and_found(client):
     assert [model.id for model in client.models.list()] == ["fake"]
     assert client.models.retrieve("fake").owned_by == "llmsite"
@@ -78,7 +103,7 @@ async def test_the_async_client_does_the_same(server):
     [
         (openai.NotFoundError, "model_not_found", {"model": "gpt-4o"}),
         (openai.BadRequestError, "invalid_request_error", {"temperature": 9}),
-        (openai.BadRequestError, "unsupported_parameter", {"n": 2}),
+        (openai.BadRequestError, "unsupported_parameter", {"modalities": ["audio"]}),
         (openai.BadRequestError, "context_length_exceeded", {"messages": say("a " * 5000)}),
     ],
 )
@@ -88,7 +113,7 @@ def test_a_refusal_is_the_clients_exception(client, stream, error, code, fields)
             **{"model": "fake", "messages": USER, "stream": stream, **fields}
         )
     assert caught.value.code == code
-    assert caught.value.param in ("model", "temperature", "n", "messages")
+    assert caught.value.param in ("model", "temperature", "modalities", "messages")
 
 
 def test_a_model_that_makes_no_embeddings_says_so(client):

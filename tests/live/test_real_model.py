@@ -6,6 +6,7 @@ from typing import Literal
 
 import httpx
 import jsonschema
+import openai
 import pydantic
 import pytest
 
@@ -61,6 +62,54 @@ async def test_requests_at_the_same_time_get_answers_of_their_own(real_server):
     assert len(set(texts)) == len(topics)
     mentioned = [topic[:4] in text.lower() for topic, text in zip(topics, texts, strict=True)]
     assert sum(mentioned) >= 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_logprobs_are_those_of_the_text(client, stream):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 0, "max_tokens": 8}
+    answer = client.chat.completions.create(**asked, logprobs=True, top_logprobs=3, stream=stream)
+    parts = [c.choices[0] for c in answer if c.choices] if stream else answer.choices
+    said = "".join((p.delta if stream else p.message).content or "" for p in parts)
+    tokens = [token for part in parts if part.logprobs for token in part.logprobs.content]
+    assert b"".join(bytes(token.bytes) for token in tokens).decode() == said
+    assert len(tokens) == 8
+    assert all(token.logprob == token.top_logprobs[0].logprob <= 0 for token in tokens)
+
+
+def test_several_greedy_answers_are_the_single_one(client):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 0, "max_tokens": 12}
+    single = client.chat.completions.create(**asked)
+    several = client.chat.completions.create(**asked, n=4)
+    assert [choice.message.content for choice in several.choices] == [text_of(single)] * 4
+    assert several.usage.prompt_tokens == single.usage.prompt_tokens
+    assert several.usage.completion_tokens == 4 * single.usage.completion_tokens
+
+
+def test_several_warm_answers_differ(client):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 1.5, "max_tokens": 8}
+    several = client.chat.completions.create(**asked, n=4, seed=1)
+    assert len({choice.message.content for choice in several.choices}) == 4
+
+
+def test_an_answer_goes_on_from_its_beginning(client):
+    begun = [*QUESTION, {"role": "assistant", "content": "The sky is blue because"}]
+    asked = {"model": "smollm2", "messages": begun, "temperature": 0, "max_tokens": 6}
+    goes_on = {"continue_final_message": True, "add_generation_prompt": False}
+    continued = text_of(client.chat.completions.create(**asked, extra_body=goes_on))
+    assert continued.startswith(" ")
+    assert "The sky is blue" not in continued
+
+
+def test_a_completion_echoes_its_prompt(client):
+    asked = {"model": "smollm2", "prompt": "1 2 3 4 5", "temperature": 0, "max_tokens": 4}
+    plain = client.completions.create(**asked).choices[0].text
+    assert client.completions.create(**asked, echo=True).choices[0].text == f"1 2 3 4 5{plain}"
+
+
+def test_a_suffix_says_that_the_model_cannot(client):
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(model="smollm2", prompt="def f(", suffix="return x")
+    assert (caught.value.code, caught.value.param) == ("unsupported_parameter", "suffix")
 
 
 def test_a_stop_string_and_a_stop_token_end_it(client):

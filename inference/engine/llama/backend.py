@@ -21,6 +21,7 @@ from .candidates import sample
 from .library import llama
 from .loading import (
     batch_tokens,
+    can_share,
     gpu,
     load_model,
     make_context,
@@ -28,7 +29,8 @@ from .loading import (
     prefill_chunk_tokens,
     uses_gpu,
 )
-from .sampler import make_sampler, penalty_window
+from .ranking import ranked
+from .sampler import make_sampler, window
 from .vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class LlamaBackend:
         self._vocabulary = vocabulary = Vocabulary(self._model)
         self.is_end, self.piece = vocabulary.is_end, vocabulary.piece
         self.tokenize, self.is_special = vocabulary.tokenize, vocabulary.is_special
-        self.name = vocabulary.name
+        self.name, self.infill = vocabulary.name, vocabulary.infill
         self.constraint = Compiler(vocabulary.grammar_tokenizer).constraint
         # What is worked out while the model computes.
         self._beside = ThreadPoolExecutor(1, "beside")
@@ -65,6 +67,7 @@ class LlamaBackend:
             prefill_chunk_tokens=prefill_chunk_tokens(config),
             memory_bytes=memory_bytes(config, self._model, cells),
             has_chat_template=bool(source),
+            can_share=can_share(self._model),
             device=(gpu() or "") if uses_gpu(config) else "cpu",
             build=f"llama-cpp-python {llama.__version__}",
             load_seconds=time.monotonic() - started,
@@ -90,8 +93,8 @@ class LlamaBackend:
         if sequence.sampler is not None:
             return  # it has been here before: its penalties and its dice go on
         params, context_length = sequence.request.params, self.info.context_length
-        sequence.sampler = make_sampler(params, self._vocabulary.size, context_length)
-        last = penalty_window(params, context_length)
+        sequence.sampler = make_sampler(params, self._vocabulary.handle, context_length)
+        last = window(params, context_length)
         for token in sequence.prompt_tokens[-last:] if last else []:
             llama.llama_sampler_accept(sequence.sampler, token)
 
@@ -107,6 +110,14 @@ class LlamaBackend:
         return [self._sample(s, i) for s, i in zip(sampling, sampled_at, strict=True)]
 
     def _sample(self, sequence: Sequence, index: int) -> int:
+        params = sequence.request.params
+        raw = None if params.num_logprobs is None else self._logits(index).copy()
+        token = self._chosen(sequence, index)
+        if raw is not None:
+            sequence.ranks = ranked(raw, token, params.num_logprobs or 0)
+        return token
+
+    def _chosen(self, sequence: Sequence, index: int) -> int:
         may_end = sequence.may_stop and not sequence.request.params.ignore_eos
         if sequence.constraint:
             allowed = self._allowed(sequence.constraint, may_end)
@@ -117,6 +128,7 @@ class LlamaBackend:
         return token
 
     def _logits(self, index: int) -> NDArray[np.float32]:
+        """llama.cpp's own, of all tokens."""
         logits = llama.llama_get_logits_ith(self._context, index)
         return np.ctypeslib.as_array(logits, (self._vocabulary.size,))
 
@@ -125,6 +137,9 @@ class LlamaBackend:
         allowed = constraint.allowed()
         others = allowed if may_end else allowed[~self._vocabulary.is_end_mask[allowed]]
         return others if others.size else allowed
+
+    def copy(self, source: int, slot: int, num_tokens: int) -> None:
+        llama.llama_memory_seq_cp(self._memory, source, slot, 0, num_tokens)
 
     def forget(self, slot: int) -> None:
         llama.llama_memory_seq_rm(self._memory, slot, -1, -1)

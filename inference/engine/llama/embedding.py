@@ -45,7 +45,8 @@ class LlamaEmbedBackend:
         self._batch = Batch(max(batch_tokens(config), length))
         self._vocabulary = vocabulary = Vocabulary(self._model)
         self.tokenize, self.is_special = vocabulary.tokenize, vocabulary.is_special
-        self.name = vocabulary.name
+        self.name, self.piece = vocabulary.name, vocabulary.piece
+        self.infill = vocabulary.infill
         template = llama.llama_model_chat_template(self._model, b"rerank")
         self._template = template.decode() if template else ""
         is_rank = self._pooling == llama.LLAMA_POOLING_TYPE_RANK

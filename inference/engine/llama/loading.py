@@ -145,6 +145,17 @@ def make_context(config: EngineConfig, model: Any) -> tuple[Any, int]:
     raise OutOfMemory(f"{config.path}: there is no memory for a KV cache of {least} tokens")
 
 
+def can_share(model: Any) -> bool:
+    """Whether a sequence may begin with the cells of another.
+
+    A recurrent state cannot be cut, and a cache with a sliding window has no cells for
+    those that it would have to keep for several sequences.
+    """
+    if llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model):
+        return False
+    return not llama.llama_model_n_swa(model)
+
+
 def memory_bytes(config: EngineConfig, model: Any, cells: int) -> int:
     """An estimate of what the loaded model takes."""
     return int(llama.llama_model_size(model) + cells * _cell_bytes(config, model)) + OVERHEAD_BYTES

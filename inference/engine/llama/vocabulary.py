@@ -13,10 +13,11 @@ class Vocabulary:
     """A model's llama_vocab; may be used from any thread."""
 
     def __init__(self, model: Any) -> None:
-        self._vocab = llama.llama_model_get_vocab(model)
+        self._vocab = self.handle = llama.llama_model_get_vocab(model)
         self.size: int = llama.llama_vocab_n_tokens(self._vocab)
         self.bos = self._text(llama.llama_vocab_bos(self._vocab))
         self.eos = self._text(llama.llama_vocab_eos(self._vocab))
+        self.infill = self._infill()
         is_end = [llama.llama_vocab_is_eog(self._vocab, token) for token in range(self.size)]
         self.is_end_mask = np.array(is_end, bool)
         self.ends = np.flatnonzero(is_end)
@@ -25,6 +26,12 @@ class Vocabulary:
         texts = (self._text(token) for token in range(self.size))
         # Byte-level vocabularies write a byte as a character, so no token has more of them.
         self.max_token_length = max(map(len, texts), default=1) or 1
+
+    def _infill(self) -> tuple[int, int, int] | None:
+        before = llama.llama_vocab_fim_pre(self._vocab)
+        after = llama.llama_vocab_fim_suf(self._vocab)
+        between = llama.llama_vocab_fim_mid(self._vocab)
+        return None if min(before, after, between) < 0 else (before, after, between)
 
     def tokenize(self, text: str, add_special: bool = True) -> list[int]:
         """With the opening token, unless the text brings it; control tokens are recognised."""
