@@ -4,6 +4,7 @@ import contextlib
 import queue
 import socket
 import threading
+import time
 
 import pytest
 
@@ -112,6 +113,10 @@ def test_a_request_that_is_cancelled_while_it_is_tokenized_is_never_computed(ben
 
     web(Cancel(1))
     web(Submit(asked(2, "a")))
+    deadline = time.monotonic() + LONG
+    while 2 not in bench.engine.intake._preparing:  # so the cancel has been read, too
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
     bench.backend.may_go_on.set()
 
     assert bench.next() == Accepted(1, 0, 0)
