@@ -205,6 +205,7 @@ class TestAdmission:
     async def test_a_failure_costs_nothing(self, alice):
         await alice.rules(tokens_per_day=10)
         await embed(alice.api, "a fail")
+        await eventually(UsageRecord.objects.exclude(status="running").aexists)
         record = await UsageRecord.objects.aget()
         assert (record.status, record.total_tokens) == ("decode_failed", 0)
         [count] = await alice.counts()
