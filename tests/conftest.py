@@ -12,6 +12,7 @@ from django.core.management.commands import flush
 from django.db import connections
 from django.test import override_settings
 
+from chat import rendering
 from inference import admission, runtime, sources
 from inference.models import LanguageModel
 
@@ -32,6 +33,7 @@ def django_db_setup(django_db_setup):
     yield
     asyncio.run(sync_to_async(connections.close_all)())
     asyncio.run(admission.close_connections())
+    rendering.close_connections()
 
 
 # Written by migrations and needed by all: what says which tables and rights there are.
