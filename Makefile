@@ -21,15 +21,19 @@ ifneq ($(DEVICE),auto)
 export LLMSITE_MODELS__DEFAULT_DEVICE = $(DEVICE)
 endif
 
+# `make test WORKERS=0`: one test after the other, in one process.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
+
 PIN := $(shell sed -n 's/^\(llama-cpp-python==[0-9.]*\).*/\1/p' requirements.lock)
 
-.PHONY: serve test check format messages lock clean bench-quotas bench-sockets screenshots
+.PHONY: serve test check format messages lock clean screenshots collection
+.PHONY: bench bench-gpu bench-rivals bench-llama-server bench-quotas bench-sockets
 
 serve: $(VENV)/runtime
 	@exec $(BIN)/python manage.py serve
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
@@ -47,11 +51,37 @@ format: $(VENV)/dev
 messages: $(VENV)/dev
 	$(BIN)/python scripts/messages.py
 
+# Beside other servers; `make bench ARGS="--quick --workloads a8 b"`, ARGS=--help tells all.
+bench: $(VENV)/runtime bench-rivals
+	$(BIN)/python -m bench.serving $(ARGS)
+
+# On a machine with an NVIDIA GPU; also without .venv, where PYTHON has what it needs.
+bench-gpu:
+	$(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m bench.serving --gpu $(ARGS)
+
+# What is compared with, in an environment of its own that also sees our llama.cpp.
+RIVALS := var/bench/venv
+bench-rivals: $(RIVALS)/rivals
+$(RIVALS)/rivals: bench/rivals.txt | $(VENV)/runtime
+	@echo "Installing the servers to compare with."
+	@$(BIN)/python -m venv $(RIVALS)
+	@$(RIVALS)/bin/pip install --quiet --disable-pip-version-check -r bench/rivals.txt
+	@$(RIVALS)/bin/python bench/serving/rivals_path.py $(VENV)
+	@touch $@
+
+# llama-server on the very libraries that the engine loads, from the sources of the pin.
+bench-llama-server: | $(VENV)/runtime
+	BIN=$(BIN) PIN='$(PIN)' sh bench/llama_server/build.sh
+
 bench-quotas: $(VENV)/runtime
 	$(BIN)/python bench/quotas.py
 
 bench-sockets: $(VENV)/dev
 	$(BIN)/python bench/sockets.py
+
+# docs/postman.json follows the API; tests fail until it does.
+collection: $(VENV)/runtime
+	$(BIN)/python scripts/collection.py
 
 # Of the chat's pages, for the README.
 screenshots: $(VENV)/dev

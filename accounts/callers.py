@@ -57,7 +57,12 @@ class Caller:
 
 def caller_of(user: User, key: ApiKey | None = None) -> Caller:
     """The person with the rules that hold for them, and for the key."""
-    return Caller(f"user:{user.pk}", user.get_username(), user, key, policy_of(user, key))
+    return Caller(owner_of(user), user.get_username(), user, key, policy_of(user, key))
+
+
+def owner_of(user: User) -> str:
+    """As a Caller has it."""
+    return f"user:{user.pk}"
 
 
 def policy_of(user: User, key: ApiKey | None = None) -> EffectivePolicy:

@@ -40,6 +40,7 @@ class Question:
     messages: int = 0
     prompt_characters: int = 0
     body_kb: int = 0
+    deterministic: bool = False
 
     @property
     def prompt_field(self) -> str:
@@ -81,6 +82,8 @@ def _access(policy: EffectivePolicy, asked: Question) -> Iterator[tuple[object, 
     address, endpoint = asked.address, asked.endpoint
     yield address, f"address {address} is allowed", partial(policy.check_address, address)
     yield endpoint, f"endpoint {endpoint} is allowed", partial(policy.check_endpoint, endpoint)
+    served = f"deterministic answers are served as {policy.deterministic_class}"
+    yield asked.deterministic, served, policy.check_deterministic
 
 
 def _requests_a_minute(policy: EffectivePolicy) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ NUMBERS = {
     "tokens_per_day": gettext_lazy("At most %(most)s tokens a day (UTC)"),
     "tokens_per_month": gettext_lazy("At most %(most)s tokens a month (UTC)"),
     "max_running": gettext_lazy("At most %(most)s requests at once"),
+    "max_computed": gettext_lazy("Each model computes at most %(most)s requests at a time"),
     "max_prompt_tokens": gettext_lazy("At most %(most)s tokens in a prompt"),
     "max_prompt_characters": gettext_lazy("At most %(most)s characters in a prompt"),
     "max_output_tokens": gettext_lazy("At most %(most)s tokens in an answer"),
@@ -65,5 +66,7 @@ def _shared(limit: Limit) -> str:
 def _manners(policy: EffectivePolicy) -> Iterator[str]:
     if policy.scheduler_class == SchedulerClass.BACKGROUND:
         yield _("Served after everybody else under load")
+    if any(level.deterministic is False for level in policy.levels):
+        yield _("No deterministic answers")
     if policy.logs_prompts:
         yield _("Prompts and answers are kept")

@@ -134,9 +134,35 @@ class EffectivePolicy:
         ]
         return max(named, key=ranks.index, default=SchedulerClass.DEFAULT)
 
+    def check_deterministic(self) -> None:
+        """
+        Raises:
+            Forbidden: a level does not allow answers that are computed alone.
+        """
+        for level in self.levels:
+            if level.deterministic is False:
+                what = "Deterministic answers are not allowed"
+                raise self._forbidden(level, "deterministic", what)
+
+    @property
+    def deterministic_class(self) -> SchedulerClass:
+        """Of an answer that is computed alone: all others wait for it, so it has to be allowed
+        to come before them.
+        """
+        return self.scheduler_class if self._agreed("deterministic") else SchedulerClass.BACKGROUND
+
+    @cached_property
+    def caps(self) -> dict[str, int]:
+        """How many requests a model may compute at once, by whose number it is."""
+        return {limit.subject: limit.value for limit in self.limits("max_computed")}
+
     @property
     def logs_prompts(self) -> bool:
-        said = [level.log_prompts for level in self.levels if level.log_prompts is not None]
+        return self._agreed("log_prompts")
+
+    def _agreed(self, rule: str) -> bool:
+        """Whether a level says yes, and none says no."""
+        said = [value for level in self.levels if (value := getattr(level, rule)) is not None]
         return bool(said) and all(said)
 
 

@@ -1,4 +1,5 @@
-"""Answers that nobody writes any more: their process has died, or lost them.
+"""Answers that nobody writes any more: they were stopped, or their process has died or
+lost them.
 
 What their last checkpoint kept is there, and can go on. Whoever followed one is told.
 """
@@ -6,6 +7,8 @@ What their last checkpoint kept is there, and can go on. Whoever followed one is
 import logging
 
 from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.conf import settings
 
 from . import running
 from .models import Message
@@ -19,6 +22,20 @@ async def give_up(answer: Message) -> None:
     """Unless it has ended meanwhile; the answer is then as it is in the database."""
     if await database_sync_to_async(running.give_up)(answer):
         await tell_end(answer)
+
+
+async def stop(answer: Message) -> None:
+    """Tell its writer, in whichever process, that nobody wants to have the rest."""
+    if not answer.is_running:
+        return
+    await get_channel_layer().send(answer.channel, {"type": "stop"})
+    if is_lost(answer):
+        await give_up(answer)
+
+
+def is_lost(answer: Message) -> bool:
+    """Whether the process that wrote it has died, where that can be seen from here."""
+    return not settings.REDIS_URL and answer.uid not in written_here()
 
 
 async def give_up_abandoned() -> None:

@@ -1,8 +1,11 @@
 """The branch of a conversation that is shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from uuid import UUID
+
+from django.db.models import prefetch_related_objects
 
 from .errors import MessageNotFound
 from .models import Attachment, Conversation, Message
@@ -35,8 +38,17 @@ def branch(conversation: Conversation, last: int | None = None) -> list[Shown]:
     """The messages up to that one, or to the conversation's head."""
     uids, tree = _shape(conversation)
     path = tree.path(last or conversation.head_id)
-    rows = Message.objects.prefetch_related("attachments").in_bulk(path)
+    rows = Message.objects.prefetch_related("attachments__source").in_bulk(path)
+    for key, parent in zip(path, [None, *path], strict=False):  # asked for by templates
+        rows[key].parent, rows[key].conversation = rows[parent] if parent else None, conversation
     return [Shown(rows[key], [uids[one] for one in tree.siblings(key)]) for key in path]
+
+
+def attachments_before(branch: Sequence[Shown]) -> dict[int, int]:
+    """How many there are before each message, by its primary key."""
+    counts = [len(one.message.attachments.all()) for one in branch]
+    keys = (one.message.pk for one in branch)
+    return dict(zip(keys, accumulate(counts, initial=0), strict=False))
 
 
 def num_attachments(uid: UUID) -> int:
@@ -50,6 +62,9 @@ def num_attachments(uid: UUID) -> int:
 
 def messages_up_to(last: Message) -> list[Message]:
     """The branch that ends in this message, with attachments."""
+    if last.parent_id is None:
+        prefetch_related_objects([last], "attachments__source")
+        return [last]
     return [shown.message for shown in branch(last.conversation, last.pk)]
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from channels.db import database_sync_to_async
-from django.conf import settings
+from django.utils.translation import get_language_from_request, override
 from redis.exceptions import RedisError
 
 from accounts.callers import Caller
@@ -17,16 +17,19 @@ from inference.failures import failure
 from inference.recording import CHAT, Recorder
 
 from . import fragments, groups
-from .abandoned import give_up
+from .abandoned import stop
 from .asking import asker_of, count, let_in
 from .errors import MessageNotFound
 from .following import Following
 from .frames import Frame, Leave, Resume, Stop, decode
 from .guarded import GuardedConsumer
 from .models import Message
+from .sentences import sentence_of
 from .starting import Asking, owned_conversation, owned_message, start
+from .texts import code_labels
+from .titles import title_frame
 from .turns import Turn
-from .writer import begin, written_here
+from .writer import begin
 
 LARGEST_FRAME = 1_000_000  # bytes; Daphne sends none above a MiB
 
@@ -36,7 +39,11 @@ class ChatConsumer(GuardedConsumer):
 
     async def opened(self, caller: Caller) -> None:
         self._with_html = parse_qs(self.scope["query_string"]).get(b"html") == [b"1"]
-        self._following = Following(self._forward, self.channel_name, with_html=self._with_html)
+        self._language = get_language_from_request(self._request)
+        with override(self._language):
+            labels = code_labels()
+        send_whole = self._send_with_fragment if self._with_html else None
+        self._following = Following(self._send, self.channel_name, send_whole, labels)
         self._owners_group = groups.of_owner(caller.owner)
         await self.renew()
 
@@ -64,12 +71,16 @@ class ChatConsumer(GuardedConsumer):
             await self._refuse(error, ref)
 
     async def _refuse(self, error: Exception, ref: str) -> None:
-        said = (
+        said: dict[str, Any] = (
             {"code": "invalid_api_key", "message": str(error), "param": None}
             if isinstance(error, NotLetIn)
             else failure(error)[1]["error"]
         )
-        told = {"code": said["code"], "text": said["message"], "param": said["param"]}
+        text = said["message"]
+        if self._with_html:  # a person reads it
+            with override(self._language):
+                text = sentence_of(said["code"], text)
+        told = {"code": said["code"], "text": text, "param": said["param"]}
         await self._send({"type": "error", "ref": ref, **told})
 
     async def _heed(self, frame: Frame, caller: Caller) -> None:
@@ -98,14 +109,13 @@ class ChatConsumer(GuardedConsumer):
 
     async def _stop(self, frame: Stop, caller: Caller) -> None:
         message = await database_sync_to_async(owned_message)(frame.message, caller)
-        if message.is_running:
-            await self.channel_layer.send(message.channel, {"type": "stop"})
-            if not settings.REDIS_URL and message.uid not in written_here():
-                await give_up(message)  # its process has died
+        await stop(message)
 
     async def _resume(self, frame: Resume, caller: Caller) -> None:
         conversation = await database_sync_to_async(owned_conversation)(frame.conversation, caller)
         await self._following.follow(conversation.uid)
+        # It may have got another one before this socket heard of any.
+        await self._send(title_frame(conversation))
         if frame.message is None:
             return
         answer = await database_sync_to_async(owned_message)(frame.message, caller)
@@ -125,10 +135,8 @@ class ChatConsumer(GuardedConsumer):
     async def refilled(self, event: dict[str, Any]) -> None:
         await self._following.refilled(event)
 
-    async def _forward(self, frame: dict[str, Any]) -> None:
-        if self._with_html:
-            frame = await self._with_fragment(frame)
-        await self._send(frame)
+    async def _send_with_fragment(self, frame: dict[str, Any]) -> None:
+        await self._send(await self._with_fragment(frame))
 
     async def _with_fragment(self, frame: dict[str, Any]) -> dict[str, Any]:
         make = {"accepted": fragments.turn_html, "done": fragments.message_html}.get(frame["type"])

@@ -5,6 +5,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from . import groups
 from .abandoned import give_up
 from .branch import num_attachments
 from .follower import Follower
+from .markdown import Labels
 from .models import Message
 from .painter import Painter
 from .telling import end_frames
@@ -28,19 +30,37 @@ logger = logging.getLogger(__name__)
 # that says nothing for six seconds is taken for dead, though its lease may be valid still.
 REFILLS, REFILL_SECONDS = 3, 2.0
 SILENCE_SECONDS = 5.0  # of an answer, before somebody looks whether there is more
+NO_ANSWER = "0" * 32
 MOST_ENDED = 100  # answers that are remembered to be over
 
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
 
 
+@lru_cache(10_000)
+def uid_of(text: str) -> UUID:
+    """Of every frame of an answer the same."""
+    return UUID(text)
+
+
 class Following:
     """Makes of what is told to a conversation's group what this socket has not heard yet."""
 
-    def __init__(self, send: Send, channel: str, *, with_html: bool) -> None:
+    def __init__(
+        self,
+        send: Send,
+        channel: str,
+        send_whole: Send | None = None,
+        labels: Labels | None = None,
+    ) -> None:
+        """`send_whole` is for a page: it renders what belongs to a frame, and sends both.
+
+        `labels` are those of a page's code blocks.
+        """
         self._send = send
         self._channel = channel
-        self._with_html = with_html
+        self._send_whole = send_whole
+        self._labels = labels or Labels()
         self._layer = get_channel_layer()
         self._conversations: set[UUID] = set()
         self._followers: dict[UUID, Follower] = {}
@@ -60,8 +80,9 @@ class Following:
             await self._layer.group_add(groups.of_conversation(conversation), self._channel)
 
     async def leave(self, conversation: UUID) -> None:
-        for answer, follower in [*self._followers.items()]:
-            if follower.ids["conversation"] == conversation.hex:
+        known: dict[UUID, Painter | Follower] = {**self._painters, **self._followers}
+        for answer, one in known.items():
+            if one.ids["conversation"] == conversation.hex:
                 self._forget(answer)
         if conversation in self._conversations:
             self._conversations.discard(conversation)
@@ -70,7 +91,7 @@ class Following:
     async def close(self) -> None:
         if self._watching:
             self._watching.cancel()
-        for answer in [*self._followers]:
+        for answer in {*self._followers, *self._painters}:
             self._forget(answer)
         for conversation in [*self._conversations]:
             await self.leave(conversation)
@@ -83,7 +104,7 @@ class Following:
 
     async def told(self, frame: Frame) -> None:
         """What has been told to a group that this socket follows."""
-        if follower := self._followers.get(UUID(frame.get("message", "0" * 32))):
+        if follower := self._followers.get(uid_of(frame.get("message", NO_ANSWER))):
             follower.heard_at = time.monotonic()
         match frame["type"]:
             case "accepted":
@@ -93,11 +114,11 @@ class Following:
             case "done":
                 await self._end(frame)
             case _:
-                await self._send(frame)
+                await self._say(frame)
 
     async def refilled(self, frame: Frame) -> None:
         """The answer's writer says what there is."""
-        answer = UUID(frame["message"])
+        answer = uid_of(frame["message"])
         if task := self._refills.pop(answer, None):
             task.cancel()
         if follower := self._followers.get(answer):
@@ -107,9 +128,10 @@ class Following:
     # Answers
 
     async def _begin(self, frame: Frame) -> None:
-        answer, conversation = UUID(frame["message"]), UUID(frame["conversation"])
+        answer, conversation = uid_of(frame["message"]), uid_of(frame["conversation"])
         follower = self._open(answer, conversation, frame["seq"], frame["reasoning_seq"])
-        await self._send(frame)
+        self._paint(answer, follower.ids)
+        await self._say(frame)
         if follower.is_behind:  # it goes on from what it was cut off at
             self._refill(answer)
 
@@ -119,7 +141,7 @@ class Following:
         self._forget(answer)
         self._ended.pop(answer, None)
         # What a page shows already has to be known here, too, to go on from there.
-        is_behind = self._with_html and seq + reasoning_seq > 0
+        is_behind = self._send_whole is not None and seq + reasoning_seq > 0
         ids = {"conversation": conversation.hex, "message": answer.hex}
         follower = Follower(ids, seq, reasoning_seq, is_behind=is_behind)
         self._followers[answer] = follower
@@ -128,12 +150,12 @@ class Following:
         return follower
 
     async def _take(self, frame: Frame) -> None:
-        answer = UUID(frame["message"])
+        answer = uid_of(frame["message"])
         if answer in self._ended:
             return
         follower = self._followers.get(answer)
         if follower is None:
-            follower = self._open(answer, UUID(frame["conversation"]))
+            follower = self._open(answer, uid_of(frame["conversation"]))
         await self._tell(answer, follower, follower.take(frame))
         if follower.is_behind:
             self._refill(answer)
@@ -141,28 +163,37 @@ class Following:
     async def _catch_up(self, answer: UUID, follower: Follower, reasoning: str, text: str) -> None:
         for frame in follower.cut(len(reasoning), len(text)):
             await self._send(frame)
-        if self._with_html and answer not in self._painters:
+        if painter := self._paint(answer, follower.ids):
             reasoning_seq, seq = follower.seqs
-            shown = {"reasoning": reasoning[:reasoning_seq], "text": text[:seq]}
-            await self._paint(answer, follower, **shown)
+            painter.shows(reasoning=reasoning[:reasoning_seq], text=text[:seq])
         await self._tell(answer, follower, follower.catch_up(reasoning, text))
 
     async def _tell(self, answer: UUID, follower: Follower, frames: list[Frame]) -> None:
+        """Text goes out at once; how a page shows it follows."""
         for frame in frames:
             await self._send(frame)
-        if self._with_html and frames:
-            painter = self._painters.get(answer) or await self._paint(answer, follower)
+        if frames and (painter := self._paint(answer, follower.ids)):
             painter.add(frames)
 
-    async def _paint(self, answer: UUID, follower: Follower, **shown: str) -> Painter:
-        num_citations = await database_sync_to_async(num_attachments)(answer)
-        painter = Painter(follower.ids, self._send, num_citations, **shown)
-        self._painters[answer] = painter
-        return painter
+    async def _say(self, frame: Frame) -> None:
+        """On a page it waits for what was said before it of the same answer."""
+        if painter := self._painters.get(uid_of(frame.get("message", NO_ANSWER))):
+            painter.say(frame)
+        else:
+            await self._send(frame)
+
+    def _paint(self, answer: UUID, ids: Frame) -> Painter | None:
+        """Who shows the answer on the page, if this is one."""
+        if self._send_whole is None:
+            return None
+        if answer not in self._painters:
+            count = partial(database_sync_to_async(num_attachments), answer)
+            self._painters[answer] = Painter(ids, self._send, self._send_whole, count, self._labels)
+        return self._painters[answer]
 
     async def _end(self, frame: Frame) -> None:
         """The last frames; those of the row, if some have been missed."""
-        answer = UUID(frame["message"])
+        answer = uid_of(frame["message"])
         if answer in self._ended:  # told twice: by its group, and by whoever read the row
             return
         self._ended[answer] = None
@@ -175,15 +206,22 @@ class Following:
             row = await database_sync_to_async(Message.objects.filter(uid=answer).first)()
             if row:
                 await self._catch_up(answer, follower, row.reasoning, row.text)
-        if painter := self._painters.get(answer):
-            await painter.finish()
-        self._forget(answer)
-        await self._send(frame)
+        if painter := self._paint(answer, follower.ids):
+            painter.end(frame).add_done_callback(partial(self._painted, answer, painter))
+            self._forget(answer, is_shown=True)
+        else:
+            self._forget(answer)
+            await self._send(frame)
 
-    def _forget(self, answer: UUID) -> None:
+    def _painted(self, answer: UUID, painter: Painter, _: "asyncio.Task[None]") -> None:
+        if self._painters.get(answer) is painter:
+            del self._painters[answer]
+
+    def _forget(self, answer: UUID, *, is_shown: bool = False) -> None:
+        """A page is left to show the rest if it `is_shown` all there is to come."""
         if task := self._refills.pop(answer, None):
             task.cancel()
-        if painter := self._painters.pop(answer, None):
+        if not is_shown and (painter := self._painters.pop(answer, None)):
             painter.cancel()
         self._followers.pop(answer, None)
 

@@ -7,7 +7,6 @@ from itertools import groupby
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -123,10 +122,10 @@ def _grouped(
 
 
 def _heading(row: Conversation, place: Place, now: datetime) -> str:
-    """By days of the site's time zone."""
+    """By days of the time zone that `now` is in."""
     at = row.deleted_at if place.is_deleted else row.updated_at
     assert at is not None
-    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     for days, heading in ((0, _("Today")), (1, _("Yesterday")), (7, _("Last 7 days"))):
         if at >= today - timedelta(days=days):
             return heading

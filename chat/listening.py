@@ -4,7 +4,7 @@ Others, and those elsewhere, follow their conversation over the channel layer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from inference.admission import Reply
@@ -49,6 +49,19 @@ class Hearing(Listener):
         self.admitted.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._heard: asyncio.Queue[str | Exception | None] = asyncio.Queue()
         self._is_over = False
+
+    async def admission(self, take_back: Callable[[], Awaitable[None]]) -> Admitted | None:
+        """As `admitted`. What was stored for a request that is refused is taken back; a reader
+        who leaves meanwhile hears no more.
+        """
+        try:
+            return await asyncio.shield(self.admitted)
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        except Exception:
+            await take_back()
+            raise
 
     def admit(self, admitted: Admitted) -> None:
         if not self.admitted.done():

@@ -19,9 +19,9 @@ from .models.message import MessageQuerySet
 OVER = {"holder": None, "channel": ""}
 
 
-def checkpoint(answer: Message, text: str, reasoning: str) -> bool:
+def checkpoint(answer: Message, **written: Any) -> bool:
     """Keep what there is so far; False if the answer was given up by somebody else."""
-    return bool(_ours(answer).update(text=text, reasoning=reasoning))
+    return bool(_ours(answer).update(**written))
 
 
 def end(answer: Message, status: Status, **fields: Any) -> bool:

@@ -19,7 +19,7 @@ from . import turns
 from .branch import messages_up_to
 from .errors import ConversationBusy, ConversationNotFound
 from .models import Conversation, Message, Role, Status
-from .prompt import messages_for_model
+from .prompt import prompt_of
 from .running import give_up_abandoned
 from .turns import Turn
 
@@ -52,7 +52,7 @@ def history(session_id: str, owner: str) -> list[dict[str, Any]]:
         ConversationNotFound: there is none, it has expired, or is somebody else's.
     """
     session = _used(session_id, owner)
-    return messages_for_model(session, _shown(session))[0]
+    return prompt_of(session.system_prompt, _shown(session)).messages
 
 
 @transaction.atomic
@@ -66,7 +66,7 @@ def roll_back(session_id: str, owner: str, amount: int) -> None:
     session = _used(session_id, owner)
     shown = _shown(session)
     if shown and shown[-1].is_running:
-        raise ConversationBusy
+        raise ConversationBusy(session.pk)
     taken_back = [row for row in shown if row.role == Role.USER][-amount:]
     session.head_id = taken_back[0].parent_id if taken_back else None
     session.save(update_fields=["head"])

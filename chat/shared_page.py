@@ -1,6 +1,8 @@
 """What strangers see behind a link, as HTML. It never changes, so it is rendered once."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
 
@@ -34,13 +36,43 @@ class Remembered:
         self._most = most
         self._pages: OrderedDict[tuple[str, str], SafeString] = OrderedDict()
         self._size = 0
+        self._making: dict[tuple[str, str], Future[SafeString]] = {}
         self._lock = Lock()
+
+    def get_or_make(self, key: tuple[str, str], make: Callable[[], SafeString]) -> SafeString:
+        """Who asks while it is made waits for that, and shares what it raises."""
+        with self._lock:
+            page = self._found(key)
+            if page is not None:
+                return page
+            future = self._making.get(key)
+            if is_first := future is None:
+                future = self._making[key] = Future()
+        if is_first:
+            self._make(key, make, future)
+        return future.result()
+
+    def _make(
+        self, key: tuple[str, str], make: Callable[[], SafeString], future: Future[SafeString]
+    ) -> None:
+        try:
+            page = make()
+            self.keep(key, page)
+            future.set_result(page)
+        except BaseException as error:
+            future.set_exception(error)
+        finally:
+            with self._lock:
+                del self._making[key]
 
     def get(self, key: tuple[str, str]) -> SafeString | None:
         with self._lock:
-            if key in self._pages:
-                self._pages.move_to_end(key)
-            return self._pages.get(key)
+            return self._found(key)
+
+    def _found(self, key: tuple[str, str]) -> SafeString | None:
+        if key in self._pages:
+            self._pages.move_to_end(key)
+        return self._pages.get(key)
 
     def keep(self, key: tuple[str, str], page: SafeString) -> None:
         if len(page) > self._most:
@@ -59,12 +91,11 @@ _remembered = Remembered(MAX_REMEMBERED)
 def messages_html(link: Share) -> SafeString:
     """Whether the link is open is for who calls to know, each time."""
     key = link.token, translation.get_language() or ""
-    page = _remembered.get(key)
-    if page is None:
-        context = {"shown": _shown(shared_messages(link))}
-        page = render_to_string("chat/shared_messages.html", context)
-        _remembered.keep(key, page)
-    return page
+    return _remembered.get_or_make(key, lambda: _page(link))
+
+
+def _page(link: Share) -> SafeString:
+    return render_to_string("chat/shared_messages.html", {"shown": _shown(shared_messages(link))})
 
 
 def _shown(messages: list[SharedMessage]) -> list[ShownMessage]:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from accounts import audit
 
 from .branch import branch
-from .models import Conversation, Message, Share
+from .models import Conversation, Message, Role, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,15 @@ def open_share(token: str) -> Share | None:
 
 
 def shared_messages(share: Share) -> list[SharedMessage]:
-    """The branch as it was: an answer may have been continued since."""
+    """The branch as it was: an answer may have been continued since.
+
+    What functions have returned is not shown: nobody has written it for others to read.
+    """
     path = [shown.message for shown in branch(share.conversation, share.last_id)]
     pairs = zip(path, share.lengths, strict=True)
     seen = [SharedMessage(message, message.text[:length]) for message, length in pairs]
-    return [one for one in seen if one.text or one.message.attachments.all()]
+    said = [one for one in seen if one.message.role != Role.TOOL]
+    return [one for one in said if one.text or one.message.attachments.all()]
 
 
 def target_of(share: Share) -> str:

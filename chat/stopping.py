@@ -16,7 +16,7 @@ def stop_answers(conversation: Conversation) -> None:
     """Tell their writers, in whichever process, once the transaction has passed."""
     running = conversation.messages.running()
     for channel in running.exclude(channel="").values_list("channel", flat=True):
-        transaction.on_commit(partial(_stop, channel), robust=True)
+        transaction.on_commit(partial(tell_stop, channel), robust=True)
 
 
 def stop_deleted(instance: Conversation, **_: Any) -> None:
@@ -24,6 +24,7 @@ def stop_deleted(instance: Conversation, **_: Any) -> None:
     stop_answers(instance)
 
 
-def _stop(channel: str) -> None:
+def tell_stop(channel: str) -> None:
+    """From a thread: an answer's writer, in whichever process."""
     with suppress(ChannelFull):
         async_to_sync(get_channel_layer().send)(channel, {"type": "stop"})

@@ -4,6 +4,13 @@ import json
 
 from django.utils.translation import gettext
 
+from .markdown import Labels
+
+
+def code_labels() -> Labels:
+    """In the language that is active."""
+    return Labels(copy=gettext("Copy"), text=gettext("text"))
+
 
 def script_texts() -> str:
     """As JSON. What stands in braces is filled in by the script."""

@@ -56,8 +56,11 @@ async def find_title(question: Message, answer: Message, asker: Asker) -> None:
 
 async def tell_title(conversation: Conversation) -> None:
     """To all sockets of whoever it belongs to."""
-    frame = {"type": "title", "conversation": conversation.uid.hex, "title": conversation.title}
-    await groups.tell(groups.of_owner(conversation.owner), frame)
+    await groups.tell(groups.of_owner(conversation.owner), title_frame(conversation))
+
+
+def title_frame(conversation: Conversation) -> dict[str, str]:
+    return {"type": "title", "conversation": conversation.uid.hex, "title": conversation.title}
 
 
 async def _asked(question: str, answer: Message, asker: Asker) -> str:

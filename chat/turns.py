@@ -43,15 +43,15 @@ def say(
         MessageNotFound: an attachment is not this person's, or was sent before.
     """
     if parent and parent.is_running and not give_up_abandoned(conversation):
-        raise ConversationBusy
+        raise ConversationBusy(conversation.pk)
     question = Message.objects.create(
         conversation=conversation, parent=parent, role=Role.USER, text=text
     )
     _attach(question, attachments)
-    if not conversation.title:
-        conversation.title = first_title(text)
-        conversation.save(update_fields=["title"])
-    return _begin(question, conversation.model, channel)
+    if conversation.title:
+        return begin_after(question, conversation.model, channel)
+    conversation.title = first_title(text)
+    return begin_after(question, conversation.model, channel, changed=["title"])
 
 
 @transaction.atomic
@@ -64,8 +64,7 @@ def edit(
     kept = [] if attachments is not None else [*message.attachments.all()]
     turn = say(message.conversation, message.parent, text, attachments or [], channel)
     for attachment in kept:
-        attachment.pk, attachment.uid, attachment.message = None, uuid.uuid4(), turn.question
-        attachment.save(force_insert=True)
+        attachment.copy_for(turn.question).save()
     return turn
 
 
@@ -78,9 +77,9 @@ def again(message: Message, model: str, channel: str) -> Turn:
         MessageNotFound: there is nothing that it would answer.
     """
     question = message.parent if message.role == Role.ASSISTANT else message
-    if question is None or question.role != Role.USER:
+    if question is None or question.role not in (Role.USER, Role.TOOL):
         raise MessageNotFound(message.uid)
-    return _begin(question, model or message.model or message.conversation.model, channel)
+    return begin_after(question, model or message.model or message.conversation.model, channel)
 
 
 @transaction.atomic
@@ -90,7 +89,7 @@ def write_on(answer: Message, channel: str) -> Turn:
     rows = Message.objects.select_for_update(of=("self",))
     answer = rows.select_related("conversation", "parent").get(pk=answer.pk)
     if answer.is_running:
-        raise ConversationBusy
+        raise ConversationBusy(answer.conversation_id)
     if not answer.can_continue or answer.parent is None:
         raise MessageNotFound(answer.uid)
     for name, value in {**AS_NEW, "holder": HOLDER, "channel": channel}.items():
@@ -108,7 +107,16 @@ AS_NEW: dict[str, Any] = {
 }
 
 
-def _begin(question: Message, model: str, channel: str) -> Turn:
+@transaction.atomic
+def begin_after(
+    question: Message, model: str, channel: str, *, changed: Sequence[str] = ()
+) -> Turn:
+    """Begin the answer to what was said last, or to what a function returned. What has been
+    `changed` of the conversation is written down with it.
+
+    Raises:
+        ConversationBusy: another answer is being written.
+    """
     answer = Message(
         conversation=question.conversation,
         parent=question,
@@ -119,13 +127,13 @@ def _begin(question: Message, model: str, channel: str) -> Turn:
         channel=channel,
     )
     _save_as_only_one(answer)
-    return Turn(_grown(answer), question, answer)
+    return Turn(_grown(answer, changed), question, answer)
 
 
 def _save_as_only_one(answer: Message) -> None:
     """Beside one of a process that has died there may be another."""
     if not _is_saved(answer) and not (give_up_abandoned(answer.conversation) and _is_saved(answer)):
-        raise ConversationBusy
+        raise ConversationBusy(answer.conversation_id)
 
 
 def _is_saved(answer: Message) -> bool:
@@ -137,10 +145,10 @@ def _is_saved(answer: Message) -> bool:
     return True
 
 
-def _grown(answer: Message) -> Conversation:
+def _grown(answer: Message, changed: Sequence[str] = ()) -> Conversation:
     conversation = answer.conversation
     conversation.head, conversation.updated_at = answer, timezone.now()
-    conversation.save(update_fields=["head", "updated_at"])
+    conversation.save(update_fields=["head", "updated_at", *changed])
     return conversation
 
 

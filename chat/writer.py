@@ -8,7 +8,7 @@ some notices, and asks on the writer's channel for the rest.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -18,15 +18,21 @@ from channels.layers import get_channel_layer
 from inference import admission, runtime
 from inference.admission import Asker, Reply
 from inference.failures import failure
-from inference.runtime import ContextPolicy, EngineError, Outcome, Piece, Progress
-from inference.thinking import ThinkingSplitter
+from inference.runtime import EngineError, Outcome, Piece, Progress
+from inference.tools import Text, format_of
 
-from . import branch, groups, parameters, prompt, running
+from . import branch, groups, running
+from .ending import columns_of
+from .errors import ConversationBusy
 from .listening import NOBODY, Admitted, Listener
+from .making import Fields, Making
 from .models import Message, Status
+from .prompt import Prompt, beginning, mentions_functions, prompt_of
+from .reading import AnswerReader, Said, Thought, Written, reader_after
 from .telling import accepted_frame, end_frames, ids_of
 from .titles import find_title
 from .turns import Turn
+from .unwritten import give_up_unwritten
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +44,7 @@ CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_SECONDS_EACH = 0.01
 LOADING_SECONDS = 0.25  # between two looks at how far a model is loaded
 LISTEN_AGAIN_SECONDS = 0.2
+LISTEN_NO_MORE_SECONDS = 2.0
 END_AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # the database may be away for a while
 
 INTERRUPTING = ("engine_restarting", "engine_stopped")
@@ -49,6 +56,12 @@ _beginning: set[object] = set()  # turns that are being stored
 def written_here() -> Container[UUID]:
     """The answers that have a writer in this process."""
     return _writers
+
+
+def written_so_far(answer: UUID) -> Written | None:
+    """What there is of it, and what comes; None if it has no writer in this process."""
+    writer = _writers.get(answer)
+    return writer.written if writer else None
 
 
 def num_beginning() -> int:
@@ -66,13 +79,15 @@ async def begin(
     on_end: Callable[[Outcome], None],
     listener: Listener = NOBODY,
     *,
+    making: Making | None = None,
     to: str = "",
     ref: str = "",
 ) -> Turn:
     """Store a turn and write its answer, also if whoever asks for it leaves meanwhile.
 
     `store` is given the channel on which the writer listens; the socket on channel `to`
-    gets `ref` with the frame that says that the turn is accepted. Raises what `store` does.
+    gets `ref` with the frame that says that the turn is accepted. The answer is made as
+    its conversation says, unless `making` does. Raises what `store` does.
     """
     channel = await get_channel_layer().new_channel()
 
@@ -80,13 +95,23 @@ async def begin(
         mark = object()
         _beginning.add(mark)
         try:
-            turn = await store(channel)
-            Writer(turn, asker, on_end, listener).start(to, ref)
+            turn = await _stored(store, channel)
+            Writer(turn, asker, on_end, listener, making).start(to, ref)
             return turn
         finally:
             _beginning.discard(mark)
 
     return await asyncio.shield(admission.in_background(begun()))
+
+
+async def _stored(store: Callable[[str], Awaitable[Turn]], channel: str) -> Turn:
+    """In a conversation of which a process that has died had an answer, too."""
+    try:
+        return await store(channel)
+    except ConversationBusy as busy:
+        if not await give_up_unwritten(busy.conversation_id):
+            raise
+    return await store(channel)
 
 
 class Writer:
@@ -98,21 +123,23 @@ class Writer:
         asker: Asker,
         on_end: Callable[[Outcome], None],
         listener: Listener = NOBODY,
+        making: Making | None = None,
     ) -> None:
         self._turn = turn
         self._answer = turn.answer
+        self._channel = turn.answer.channel  # its row forgets that at the end
         self._asker = asker
         self._on_end = on_end
         self._listener = listener
+        self._making = making
         self._group = groups.of_conversation(turn.conversation.uid)
-        self._text = turn.answer.text
-        self._reasoning = turn.answer.reasoning
-        self._splitter = ThinkingSplitter()
+        self._ids = ids_of(turn.answer)
+        self.written = Written.of(turn.answer)
         self._checkpoint_at = time.monotonic()
         self._is_stopped = False
         self._admitting: asyncio.Task[Reply] | None = None
         self._reply: Reply | None = None
-        self._rows: list[Message | None] = []
+        self._prompt = Prompt([], [])
 
     def start(self, to: str = "", ref: str = "") -> None:
         _writers[self._answer.uid] = self
@@ -131,12 +158,15 @@ class Writer:
         except Exception as error:
             await self._fail(error)
         finally:
-            listening.cancel()
             self._withdraw()
             if _writers.get(self._answer.uid) is self:
                 del _writers[self._answer.uid]
+            self.written.end()
             self._listener.end()
-        if self._answer.status == Status.COMPLETE:
+            await self._listen_no_more(listening)
+        if self._answer.status == Status.COMPLETE and (
+            not self._making or self._making.wants_title
+        ):
             await find_title(self._turn.question, self._answer, self._asker)
 
     # What others ask of it
@@ -146,16 +176,30 @@ class Writer:
         layer = get_channel_layer()
         while True:
             try:
-                message = await layer.receive(self._answer.channel)
+                message = await layer.receive(self._channel)
                 match message["type"]:
                     case "stop":
                         self._is_stopped = True
                         self._withdraw()
                     case "refill":
                         await layer.send(message["to"], self._so_far())
+                    case "over":
+                        return
             except Exception:  # a reader that is too slow, or a layer that is away for a while
                 logger.exception("an answer's writer could not be asked")
                 await asyncio.sleep(LISTEN_AGAIN_SECONDS)
+
+    async def _listen_no_more(self, listening: "asyncio.Task[None]") -> None:
+        """Told and not cancelled: what comes to this process just then, for whomever, would be
+        lost in channels_redis, between its BZPOPMIN and its backup.
+        """
+        try:
+            await get_channel_layer().send(self._channel, {"type": "over"})
+            await asyncio.wait([listening], timeout=LISTEN_NO_MORE_SECONDS)
+        except Exception as error:  # the layer is away, and loses nothing more
+            logger.warning("an answer's writer could not be told of its end: %s", error)
+        finally:
+            listening.cancel()
 
     def _withdraw(self) -> None:
         if self._admitting:
@@ -166,16 +210,16 @@ class Writer:
     def _so_far(self) -> dict[str, Any]:
         return {
             "type": "refilled",
-            **ids_of(self._answer),
-            "text": self._text,
-            "reasoning": self._reasoning,
+            **self._ids,
+            **self.written.columns(),
         }
 
     # Writing
 
     async def _write(self) -> None:
+        making = self._making or Making.of(self._turn.conversation)
         try:
-            self._reply = await self._admitted()
+            self._reply = await self._admitted(making)
         except asyncio.CancelledError:
             if not self._is_stopped:
                 raise
@@ -183,33 +227,30 @@ class Writer:
             return
         if self._is_stopped:  # as it was admitted
             self._reply.cancel()
-        self._splitter = splitter_after(self._answer, opens_thinking=self._reply.opens_thinking)
-        self._listener.admit(Admitted(self._reply, len(self._rows)))
+        reader = _reader(making, self._answer, self._reply)
+        self._listener.admit(Admitted(self._reply, len(self._prompt.messages)))
         async for piece in self._reply:
             if piece.progress:
                 await self._tell_progress(piece.progress)
-            elif piece.text:
+            elif piece.text or piece.logprobs:
                 self._listener.hear(piece.text)
-                await self._take(piece)
-        await self._write_down(*self._splitter.finish())
+                await self._take(piece, reader)
+        await self._write_down(reader.finish(), reader)
         await self._finish(self._reply)
 
-    async def _admitted(self) -> Reply:
+    async def _admitted(self, making: Making) -> Reply:
         """Queue the request; the model may have to be loaded first."""
         answer = self._answer
-        params = parameters.sampling(self._turn.conversation.parameters)
-        rows = await database_sync_to_async(branch.messages_up_to)(self._turn.question)
-        messages, self._rows = prompt.messages_for_model(self._turn.conversation, rows)
+        fields = await self._fields(making)
         self._admitting = asyncio.create_task(
             admission.generate(
                 self._asker,
                 answer.model,
-                params,
+                making.params,
                 on_end=self._on_end,
-                messages=messages,
-                prefix=prompt.beginning(answer),
                 with_progress=True,
-                if_too_long=ContextPolicy.DROP_OLDEST,  # better than no answer; the page says so
+                if_too_long=making.if_too_long,
+                **fields,
             )
         )
         if self._is_stopped:
@@ -220,8 +261,28 @@ class Writer:
                 await self._say("loading", progress=round(progress, 3))
         return await self._admitting
 
-    async def _take(self, piece: Piece) -> None:
-        await self._write_down(*self._splitter.feed(piece.text))
+    async def _fields(self, making: Making) -> Fields:
+        """Of the prompt."""
+        branch_rows = await database_sync_to_async(branch.messages_up_to)(self._turn.question)
+        made = prompt_of(making.system_prompt, branch_rows)
+        fields: Fields = {
+            "messages": made.messages,
+            "prefix": beginning(self._answer),
+            "template_options": {**making.template_options},
+        }
+        if making.tell:
+            fields = making.tell(fields)
+        elif mentions_functions(branch_rows):
+            model = await admission.allowed_model(self._asker.caller, self._answer.model)
+            fields["messages"] = format_of(model.chat_template).messages(made.messages, ())
+        # What tells the model of functions may stand before the rest.
+        num_more = len(fields["messages"]) - len(made.rows)
+        first: list[list[Message]] = [[] for _ in range(num_more)]
+        self._prompt = Prompt(fields["messages"], [*first, *made.rows])
+        return fields
+
+    async def _take(self, piece: Piece, reader: AnswerReader) -> None:
+        await self._write_down(reader.feed(piece), reader)
         now, num_writers = time.monotonic(), len(_writers)
         if now - self._checkpoint_at > CHECKPOINT_SECONDS + num_writers * CHECKPOINT_SECONDS_EACH:
             self._checkpoint_at = now
@@ -229,20 +290,23 @@ class Writer:
         # What comes meanwhile is one piece then.
         await asyncio.sleep(min(QUICKEST_SECONDS + num_writers * SECONDS_EACH, SLOWEST_SECONDS))
 
-    async def _write_down(self, reasoning: str, text: str) -> None:
-        # A NUL cannot be stored everywhere; a model may write any byte.
-        reasoning, text = (part.replace("\0", "\ufffd") for part in (reasoning, text))
-        if reasoning:
-            self._reasoning += reasoning
-            await self._say("reasoning", seq=len(self._reasoning), text=reasoning)
-        if text:
-            self._text += text
-            await self._say("delta", seq=len(self._text), text=text)
+    async def _write_down(self, events: Iterable[Said], reader: AnswerReader) -> None:
+        self.written.take_logprobs(reader.take_logprobs())
+        for said in events:
+            before = self.written.reasoning, self.written.text
+            self.written.take(said)
+            if isinstance(said, Thought):
+                await self._say_more("reasoning", self.written.reasoning, before[0])
+            elif isinstance(said, Text):
+                await self._say_more("delta", self.written.text, before[1])
+
+    async def _say_more(self, type: str, text: str, before: str) -> None:
+        await self._say(type, seq=len(text), text=text[len(before) :])
 
     async def _checkpoint(self) -> None:
         keep = database_sync_to_async(running.checkpoint)
         try:
-            is_ours = await keep(self._answer, self._text, self._reasoning)
+            is_ours = await keep(self._answer, **self.written.columns())
         except Exception:  # the next one, or the end, has all of it
             logger.exception("an answer's checkpoint failed")
             return
@@ -252,19 +316,11 @@ class Writer:
     # The end
 
     async def _finish(self, reply: Reply) -> None:
-        usage, timings = reply.finish.usage, reply.finish.timings
-        reason = str(reply.finish.reason)
         await self._end(
-            Status.STOPPED if reason == "cancelled" else Status.COMPLETE,
-            finish_reason=reason,
+            **columns_of(reply.finish),
             model=reply.model.slug,
-            prompt_tokens=usage.prompt_tokens,
-            cached_tokens=usage.cached_tokens,
-            completion_tokens=usage.completion_tokens,
-            first_token_seconds=timings.queued + timings.prefill,
-            decode_seconds=timings.decode,
             context_length=reply.context_length,
-            unseen=[row.uid.hex for i in reply.dropped if (row := self._rows[i])],
+            unseen=[row.uid.hex for row in self._prompt.rows_of(reply.dropped)],
         )
 
     async def _fail(self, error: Exception) -> None:
@@ -278,7 +334,7 @@ class Writer:
 
     async def _end(self, status: Status, **fields: Any) -> None:
         """The row first: whoever hears of the end, and has missed something, reads it there."""
-        fields = {"text": self._text, "reasoning": self._reasoning, **fields}
+        fields = {**self.written.columns(), **fields}
         for pause in (*END_AGAIN_SECONDS, None):
             try:
                 await self._ended(status, fields)
@@ -304,7 +360,7 @@ class Writer:
             await self._say("prefill", done=progress.done, total=progress.total)
 
     async def _say(self, type: str, **fields: Any) -> None:
-        await self._tell({"type": type, **ids_of(self._answer), **fields})
+        await self._tell({"type": type, **self._ids, **fields})
 
     async def _tell(self, frame: dict[str, Any], *, to: str = "", ref: str = "") -> None:
         """Whoever misses it notices: no answer ends because it could not be told."""
@@ -314,8 +370,6 @@ class Writer:
             logger.warning("a frame was not told: %s", error, extra={"type": frame["type"]})
 
 
-def splitter_after(answer: Message, *, opens_thinking: bool) -> ThinkingSplitter:
-    """For what the model writes after that answer's beginning, or after the prompt's."""
-    if answer.text:
-        return ThinkingSplitter(has_answered=True)
-    return ThinkingSplitter(has_begun=bool(answer.reasoning) or opens_thinking)
+def _reader(making: Making, answer: Message, reply: Reply) -> AnswerReader:
+    parser = making.make_parser() if making.make_parser else None
+    return reader_after(answer, opens_thinking=reply.opens_thinking, parser=parser)

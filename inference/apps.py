@@ -8,6 +8,10 @@ class InferenceConfig(AppConfig):
     def ready(self) -> None:
         from prometheus_client import REGISTRY
 
-        from . import auditing, checks, metrics, runtime  # noqa: F401  these register themselves
+        from accounts import retention
 
+        # The first three register themselves.
+        from . import auditing, checks, forgetting, metrics, receipts, runtime  # noqa: F401
+
+        retention.TIDIERS += [receipts.forget_old, forgetting.forget_old]
         REGISTRY.register(metrics.EngineCollector(runtime.gauges))

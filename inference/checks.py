@@ -11,7 +11,9 @@ from .models import LanguageModel, Task
 
 @register(Tags.database)
 def check_model_files(app_configs: Any, databases: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Every fetched file is still there, and every chat has a template."""
+    """Every fetched file is still there, and those of draft models, and every chat has a
+    template.
+    """
     if not databases:
         return []
     try:
@@ -21,10 +23,11 @@ def check_model_files(app_configs: Any, databases: Any, **kwargs: Any) -> list[C
 
 
 def _check(row: LanguageModel) -> list[CheckMessage]:
-    if row.path is None or not row.path.is_file():
+    missing = [path for path in (row.path, row.projector_path) if path and not path.is_file()]
+    if missing:
         return [
             Warning(
-                f"{row}: there is no file {row.path}.",
+                f"{row}: there is no file {missing[0]}.",
                 hint=f"manage.py prefetch {row}",
                 id="inference.W001",
             )
@@ -36,7 +39,20 @@ def _check(row: LanguageModel) -> list[CheckMessage]:
                 id="inference.W002",
             )
         ]
-    return []
+    return _check_draft(row)
+
+
+def _check_draft(row: LanguageModel) -> list[CheckMessage]:
+    draft = row.draft
+    if draft is None or (draft.path is not None and draft.path.is_file()):
+        return []
+    return [
+        Warning(
+            f"{row}: its draft model {draft} has no file; it is served without, and slower.",
+            hint=f"manage.py prefetch {draft}",
+            id="inference.W003",
+        )
+    ]
 
 
 @register()

@@ -5,7 +5,7 @@ from typing import Any
 
 from inference.engine import Admit, EngineError, Outcome, Vectors
 
-from . import metrics, runtime
+from . import metrics, runtime, shelf
 from .models import LanguageModel, Task
 from .tasks import check_task
 
@@ -38,7 +38,7 @@ async def embed(
     try:
         with runtime.setting_named():
             return await runtime.pool().embed(
-                *(runtime.spec(model), observe, admit), query=query, **request
+                *(await shelf.spec(model), observe, admit), query=query, **request
             )
     except EngineError as error:
         metrics.REQUESTS.labels(model.slug, error.code).inc()

@@ -35,6 +35,8 @@ ENGINE_ERRORS: dict[str, tuple[int, str, str]] = {
     "engine_stopped": (503, SERVER, "engine_restarting"),
     "conversation_not_found": (404, INVALID, "conversation_not_found"),
     "message_not_found": (404, INVALID, "message_not_found"),
+    "response_not_found": (404, INVALID, "response_not_found"),
+    "previous_response_not_found": (404, INVALID, "previous_response_not_found"),
     "conversation_busy": (409, INVALID, "conversation_busy"),
 }
 UNKNOWN_ERROR = (500, SERVER, "engine_error")

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from gguf.constants import LlamaFileType, PoolingType
 
-from inference.gguf_header import Header, HeaderError, Value, read_header
+from inference.gguf_header import Header, HeaderError, Value, read_header, read_texts
 
 PART_NAME = re.compile(r"(?P<base>.+)-(?P<part>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 GUESSED_FILE_TYPE = LlamaFileType.GUESSED.value
+PROJECTOR = "clip"  # as every projector calls its architecture, whatever it is
 MAX_CONTEXT = 2**31 - 1
 
 
@@ -41,7 +42,8 @@ class GgufInfo:
 
     Of a model in several files, `parameters` and `size_bytes` count all of them.
     `quantization` is as in 'Q4_1'; `trained_context` is in tokens; `task` is what the model
-    is made for: `generate`, `embed` or `rerank`.
+    is made for: `generate`, `embed` or `rerank`. A LoRA adapter has little else than the
+    architecture of the models that it is for.
     """
 
     architecture: str
@@ -53,6 +55,12 @@ class GgufInfo:
     chat_template: str
     size_bytes: int
     task: str
+    is_adapter: bool = False
+
+    @property
+    def is_projector(self) -> bool:
+        """Whether it is no model, but makes another one's input of images or sound."""
+        return self.architecture == PROJECTOR
 
 
 def inspect(path: Path) -> GgufInfo:
@@ -78,7 +86,22 @@ def inspect(path: Path) -> GgufInfo:
         chat_template=_text(metadata, "tokenizer.chat_template"),
         size_bytes=sum(file.stat().st_size for file in files),
         task=_task(metadata, architecture),
+        is_adapter=_text(metadata, "general.type") == "adapter",
     )
+
+
+def tokens_of(path: Path) -> list[str]:
+    """The vocabulary, by the tokens' numbers; empty if the file has none.
+
+    Raises:
+        BadModelFile: the file cannot be read.
+    """
+    try:
+        return read_texts(path, "tokenizer.ggml.tokens")
+    except HeaderError as error:
+        raise BadModelFile(path, str(error)) from None
+    except OSError as error:
+        raise BadModelFile(path, f"cannot be read: {error.strerror}") from None
 
 
 def parts(path: Path) -> list[Path]:

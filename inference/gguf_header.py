@@ -8,6 +8,8 @@ claims; this one steps over arrays, and over nothing that the file does not hold
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -78,15 +80,33 @@ def read_header(path: Path) -> Header:
         HeaderError: not a GGUF file, one that is cut off, or garbage.
         OSError: the file cannot be read.
     """
+    with _opened(path) as (data, size):
+        header = _Reader(data, size).header()
+    _refuse_truncated(header, size)
+    return header
+
+
+def read_texts(path: Path, key: str) -> list[str]:
+    """The texts of one array of the metadata; empty if there is no such array.
+
+    Raises:
+        HeaderError: not a GGUF file, one that is cut off, or garbage.
+        OSError: the file cannot be read.
+    """
+    with _opened(path) as (data, size):
+        return _Reader(data, size).texts(key)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[mmap, int]]:
+    """What a header may be in, and the file's size in bytes."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if file.read(len(MAGIC)) != MAGIC:
             file.seek(0)
             raise HeaderError(f"is not a GGUF file: it begins with {file.read(8)!r}")
         with mmap(file.fileno(), min(size, MAX_HEADER_BYTES), access=ACCESS_READ) as data:
-            header = _Reader(data, size).header()
-    _refuse_truncated(header, size)
-    return header
+            yield data, size
 
 
 def _refuse_truncated(header: Header, size: int) -> None:
@@ -115,6 +135,21 @@ class _Reader:
             raise HeaderError(f"has a bad general.alignment: {alignment!r}")
         tensors = [self._tensor() for _ in range(num_tensors)]
         return Header(metadata, tensors, -(-self._position // alignment) * alignment)
+
+    def texts(self, key: str) -> list[str]:
+        self._check_version()
+        self._number(U64)  # of tensors
+        for _ in range(self._number(U64)):
+            name = self._text()
+            if name == key:
+                return self._texts(key)
+            self._value(name)
+        return []
+
+    def _texts(self, key: str) -> list[str]:
+        if (self._kind(key), self._kind(key)) != (GGUFValueType.ARRAY, GGUFValueType.STRING):
+            raise HeaderError(f"has no texts in {key!r}")
+        return [self._text() for _ in range(self._number(U64))]
 
     def _check_version(self) -> None:
         version = self._number(U32)

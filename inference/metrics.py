@@ -62,6 +62,10 @@ class Usage(Protocol):
     def cached_tokens(self) -> int: ...
     @property
     def completion_tokens(self) -> int: ...
+    @property
+    def drafted_tokens(self) -> int: ...
+    @property
+    def accepted_tokens(self) -> int: ...
 
 
 class Timings(Protocol):
@@ -81,6 +85,8 @@ def observe_answer(model: str, outcome: str, usage: Usage, timings: Timings) -> 
     TOKENS.labels(model, "prompt").inc(usage.prompt_tokens)
     TOKENS.labels(model, "cached").inc(usage.cached_tokens)
     TOKENS.labels(model, "completion").inc(usage.completion_tokens)
+    TOKENS.labels(model, "drafted").inc(usage.drafted_tokens)
+    TOKENS.labels(model, "accepted").inc(usage.accepted_tokens)
     QUEUE_TIME.labels(model).observe(timings.queued)
     if usage.completion_tokens:
         TIME_TO_FIRST_TOKEN.labels(model).observe(timings.queued + timings.prefill)

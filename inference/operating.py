@@ -7,30 +7,50 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from accounts import audit
 
 from . import auditing, fetching, registry, runtime
 from .models import LanguageModel
-from .registry import DuplicateModel, InvalidModel, NotFetched
+from .registry import (
+    DuplicateModel,
+    InvalidModel,
+    ModelInUse,
+    NotFetched,
+    UnknownBase,
+    UnknownDraft,
+)
 from .sources import SourceError, redacted
 
 __all__ = [
     "DuplicateModel",
     "InvalidModel",
+    "ModelInUse",
     "NotFetched",
     "SourceError",
     "State",
+    "UnknownBase",
+    "UnknownDraft",
+    "base_of",
     "change",
     "delete",
+    "draft_of",
+    "lacks_file",
     "load",
+    "new_projector",
     "new_source",
     "redacted",
     "register",
+    "source_uri",
     "start_fetching",
     "state_of",
     "unload",
 ]
+
+
+base_of, draft_of, source_uri = registry.base_of, registry.draft_of, registry.source_uri
+SOURCES = ("source", "projector")  # columns that say where a file comes from
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +73,9 @@ def state_of(row: LanguageModel) -> State:
         return State("fetching", f"fetching, {fetch.percent} %", fetch.percent / 100)
     if not row.file:
         return State("not fetched", "not fetched")
-    engine = runtime.status().get(row.slug)
+    engine = runtime.status().get(row.origin.slug)
+    if engine is None and lacks_file(row):
+        return State("not fetched", "its projector is not fetched")
     if engine is None:
         return State("unloaded", "unloaded")
     if engine.state == "loading":
@@ -62,6 +84,8 @@ def state_of(row: LanguageModel) -> State:
         return State("crashed", f"crashed {engine.crashes} times")
     load = engine.load
     text = f"{engine.state}: {load.running} running, {load.waiting} waiting"
+    if engine.draft_problem:
+        text += f"; {engine.draft_problem}"
     return State(engine.state, text)
 
 
@@ -84,17 +108,25 @@ def change(
         SourceError: the source is malformed.
         InvalidModel, DuplicateModel: and nothing has been changed.
     """
-    old_slug, old_source = row.slug, row.source
-    if columns.get("source"):
-        columns = {**columns, "source": registry.source_uri(columns["source"])}
+    old_slug, old_source, old_projector = row.slug, row.source, row.projector
+    for name in SOURCES:
+        if columns.get(name):
+            columns = {**columns, name: source_uri(columns[name])}
     for name, value in columns.items():
         setattr(row, name, value)
     if row.source != old_source:
         new_source(row, keeps_hash="sha256" in columns)
+    if row.projector != old_projector:
+        new_projector(row, keeps_hash="projector_sha256" in columns)
     registry.save_changed(row, aliases)
     async_to_sync(runtime.heed)(row, old_slug)
-    if not row.file and row.enabled:
+    if lacks_file(row) and row.enabled:
         start_fetching(row)
+
+
+def lacks_file(row: LanguageModel) -> bool:
+    """Whether one of its files has still to be fetched."""
+    return not row.file or bool(row.projector and not row.projector_file)
 
 
 def new_source(row: LanguageModel, *, keeps_hash: bool) -> None:
@@ -102,6 +134,14 @@ def new_source(row: LanguageModel, *, keeps_hash: bool) -> None:
     row.file = ""
     if not keeps_hash:
         row.sha256 = ""
+
+
+def new_projector(row: LanguageModel, *, keeps_hash: bool) -> None:
+    """Likewise: until the new one has come, the model reads no images."""
+    row.projector_file = ""
+    row.projector_size_bytes = None
+    if not keeps_hash:
+        row.projector_sha256 = ""
 
 
 def start_fetching(row: LanguageModel) -> bool:
@@ -121,17 +161,34 @@ def load(row: LanguageModel) -> None:
 
 
 def unload(row: LanguageModel) -> bool:
-    """Unload the model once its answers are complete; False if it is not loaded."""
-    if row.slug not in runtime.status():
+    """Unload the model once its answers are complete; False if it is not loaded.
+
+    An adapter goes with its base, and with all who are in that engine.
+    """
+    if row.origin.slug not in runtime.status():
         return False
     audit.record("model.unloaded", auditing.target_of(row))
-    async_to_sync(runtime.start_unloading)(row.slug)
+    async_to_sync(runtime.start_unloading)(row.origin.slug)
     return True
 
 
 @transaction.atomic
 def delete(row: LanguageModel) -> None:
-    """Its file stays; it is unloaded once its answers are complete."""
+    """Its file stays; it is unloaded once its answers are complete.
+
+    Raises:
+        ModelInUse: it is the base of others, or their draft model.
+    """
     slug = row.slug
-    row.delete()
+    try:
+        row.delete()
+    except ProtectedError:
+        raise ModelInUse(_uses(row)) from None
     async_to_sync(runtime.start_unloading)(slug)
+
+
+def _uses(row: LanguageModel) -> str:
+    adapters, drafted = (", ".join(map(str, rows.all())) for rows in (row.adapters, row.drafted))
+    if adapters:
+        return f"{row} is the base of {adapters}: delete those first."
+    return f"{row} is the draft model of {drafted}: give those another or none first."

@@ -8,7 +8,7 @@ from typing import Any
 
 from inference.engine import Detokenize, Render, Tokenize, Tokenized, Written
 
-from . import runtime
+from . import runtime, specs
 from .models import LanguageModel
 
 
@@ -42,8 +42,8 @@ async def render(
     Raises:
         EngineError: it refuses them, or the model cannot be loaded.
     """
-    options = dict(template_options)
-    told: Written = await _ask(model, Render, messages=messages, template_options=options)
+    fields = {"template_options": dict(template_options), "system": model.preamble}
+    told: Written = await _ask(model, Render, messages=messages, **fields)
     return told.text
 
 
@@ -51,4 +51,4 @@ async def _ask(
     model: LanguageModel, kind: type[Tokenize | Detokenize | Render], **fields: Any
 ) -> Any:
     with runtime.setting_named():
-        return await runtime.pool().ask(runtime.spec(model), kind, **fields)
+        return await runtime.pool().ask(await specs.spec(model), kind, **fields)

@@ -1,59 +1,57 @@
 """The one door to the engine: the API, the chat, the admin and the commands go through it."""
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from django.conf import settings
 
 from inference.engine import (
     Admit,
     ContextPolicy,
-    EngineConfig,
     EngineError,
     EnginePool,
     EngineStatus,
     Finish,
     Grammar,
+    Image,
     InvalidParameter,
-    ModelLoadFailed,
     ModelNotFound,
-    ModelSpec,
     Outcome,
     Piece,
-    PoolLimits,
     Progress,
+    PromptLogprob,
     PromptTooLong,
     QueueFull,
     SamplingParams,
     TokenLogprob,
     TokenStream,
     Unsupported,
-    total_memory,
 )
 
-from . import metrics
+from . import metrics, shelf, specs
 from .models import LanguageModel, Task
-from .tasks import check_task
+from .tasks import check_images, check_task
 
 __all__ = [
+    "Admit",
     "ContextPolicy",
     "EngineError",
     "EngineStatus",
     "Finish",
     "Generation",
     "Grammar",
+    "Image",
     "InvalidParameter",
     "ModelNotFound",
     "Offer",
     "Outcome",
     "Piece",
     "Progress",
+    "PromptLogprob",
     "PromptTooLong",
     "SamplingParams",
     "TokenLogprob",
@@ -87,20 +85,8 @@ def pool() -> EnginePool:
     global _pool, _loop
     loop = asyncio.get_running_loop()
     if _pool is None or _loop is not loop:
-        _pool, _loop = EnginePool(_limits()), loop
+        _pool, _loop = EnginePool(specs.limits()), loop
     return _pool
-
-
-def _limits() -> PoolLimits:
-    models, server = settings.CONFIG.models, settings.CONFIG.server
-    memory = models.memory_limit_mb * 2**20 or int(total_memory() * 0.8)
-    return PoolLimits(
-        max_models=models.max_loaded_models,
-        memory_bytes=memory,
-        load_timeout=models.load_timeout_seconds,
-        drain_seconds=server.drain_seconds,
-        step_timeout=models.step_timeout_seconds,
-    )
 
 
 async def find_model(name: str) -> LanguageModel:
@@ -111,7 +97,7 @@ async def find_model(name: str) -> LanguageModel:
     """
     if "\0" in name:  # PostgreSQL refuses to look for it
         raise ModelNotFound(name)
-    model = await LanguageModel.objects.named(name).afirst()
+    model = await shelf.find(name)
     if model is None or not model.enabled:
         raise ModelNotFound(name)
     if not model.file:
@@ -160,6 +146,7 @@ async def generate(
         EngineError: every refusal, before anything is computed.
     """
     check_task(model, Task.GENERATE)
+    check_images(model, prompt.get("images") or ())
     model_id = model.slug
 
     def end(outcome: Outcome) -> None:
@@ -171,15 +158,19 @@ async def generate(
         observe_gap = metrics.INTER_TOKEN_TIME.labels(model_id).observe
         with setting_named():
             stream = await pool().submit(
-                *(spec(model), end, observe_gap, admit),
+                *(await shelf.spec(model), end, observe_gap, admit),
                 params=params,
-                context_policy=ContextPolicy(model.context_policy or if_too_long),
+                adapter=model.adapter,
+                system=model.preamble,
+                context_policy=ContextPolicy(
+                    model.context_policy or model.origin.context_policy or if_too_long
+                ),
                 **prompt,
             )
     except EngineError as error:
         metrics.REQUESTS.labels(model_id, error.code).inc()
         raise
-    return Generation(model, stream, _fingerprint(model))
+    return Generation(model, stream, specs.fingerprint(model))
 
 
 @contextmanager
@@ -198,18 +189,25 @@ async def count_tokens(
     messages: list[dict[str, Any]],
     *,
     template_options: dict[str, Any] | None = None,
+    images: Sequence[Image] = (),
     load: bool = False,
 ) -> int | None:
-    """Tokens of the prompt that those messages make.
+    """Tokens of the prompt that those messages make, with the images in them.
 
     None if the model is not in memory, unless it may be loaded for that.
 
     Raises:
         EngineError: the messages cannot be rendered, or the model not be loaded.
     """
+    check_images(model, images)
     with setting_named():
         counts = await pool().count(
-            spec(model), load=load, messages=messages, template_options=template_options or {}
+            await specs.spec(model),
+            load=load,
+            messages=messages,
+            images=[*images],
+            template_options=template_options or {},
+            system=model.preamble,
         )
     return counts[0] if counts else None
 
@@ -222,7 +220,7 @@ async def count_texts(
     Of a text that is far too long for the context, the least that it can have.
     """
     with setting_named():
-        return await pool().count(spec(model), load=load, texts=texts)
+        return await pool().count(await specs.spec(model), load=load, texts=texts)
 
 
 def observe(model_id: str, outcome: Outcome) -> None:
@@ -231,47 +229,6 @@ def observe(model_id: str, outcome: Outcome) -> None:
         metrics.REQUESTS.labels(model_id, outcome.code).inc()
     else:
         metrics.observe_answer(model_id, outcome.reason, outcome.usage, outcome.timings)
-
-
-def _fingerprint(model: LanguageModel) -> str:
-    """Changes with the file and with the engine."""
-    facts = f"{model.sha256}:{model.chat_template}:{model.kv_cache_type}:{settings.ENGINE_VERSION}"
-    return f"fp_{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
-
-
-def spec(model: LanguageModel) -> ModelSpec:
-    """The row in the engine's terms."""
-    defaults = settings.CONFIG.models
-    device = model.device if model.device != "auto" else defaults.default_device
-    timeout = model.idle_timeout_seconds
-    fields = {
-        "model_id": model.slug,
-        "path": str(model.path),
-        "sha256": model.sha256,
-        "backend": settings.ENGINE_BACKEND,
-        "task": model.serves,
-        "state_dir": str(settings.DATA_DIR),
-        "device": device,
-        "gpu_layers": model.gpu_layers,
-        "split_mode": model.split_mode,
-        "tensor_split": [float(share) for share in model.tensor_split.split(",") if share],
-        "main_gpu": model.main_gpu,
-        "flash_attention": model.flash_attention,
-        "kv_cache_type": model.kv_cache_type,
-        "threads": model.threads,
-        "context_length": model.context_length,
-        "max_sequences": model.max_sequences or defaults.max_concurrent_requests,
-        "max_waiting": defaults.max_waiting_requests,
-        "batch_tokens": model.batch_tokens,
-        "prefill_chunk_tokens": model.prefill_chunk_tokens,
-        **settings.ENGINE_OPTIONS,
-    }
-    return ModelSpec(
-        config=_config(fields),
-        size_bytes=model.size_bytes or 0,
-        is_pinned=model.pinned,
-        idle_timeout=defaults.idle_timeout_seconds if timeout is None else timeout,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,27 +245,15 @@ class Offer:
 def catalogue() -> list[Offer]:
     """The models that people may chat with now."""
     engines = status()
-    return [
-        Offer(
-            row.slug,
-            row.display_name,
-            row.quantization,
-            row.context_length or row.trained_context,
-            engines[row.slug].state if row.slug in engines else "unloaded",
-        )
-        for row in LanguageModel.objects.routable().generative()
-    ]
+    return [_offer(row, engines) for row in shelf.offered()]
 
 
-def _config(fields: dict[str, Any]) -> EngineConfig:
-    """
-    Raises:
-        ModelLoadFailed: the row holds what no engine can be started with.
-    """
-    try:
-        return msgspec.convert(fields, EngineConfig)
-    except msgspec.ValidationError as error:
-        raise ModelLoadFailed(f"{fields['model_id']}: {error}") from None
+def _offer(row: dict[str, Any], engines: dict[str, EngineStatus]) -> Offer:
+    """An adapter is what its base is."""
+    prefix = "base__" if row["base__slug"] else ""
+    slug, quantization, chosen, trained = (row[f"{prefix}{column}"] for column in shelf.OF_ORIGIN)
+    state = engines[slug].state if slug in engines else "unloaded"
+    return Offer(row["slug"], row["name"] or row["slug"], quantization, chosen or trained, state)
 
 
 # Loading
@@ -320,7 +265,7 @@ async def load(model: LanguageModel) -> None:
     Raises:
         EngineError: it cannot be loaded.
     """
-    await pool().load(spec(model))
+    await pool().load(await specs.spec(model))
 
 
 async def unload(slug: str) -> bool:
@@ -330,7 +275,13 @@ async def unload(slug: str) -> bool:
 
 async def start_loading(model: LanguageModel) -> None:
     """Load it in the background; `status` tells how far it is."""
-    _in_background(load(model))
+    # What it takes is read here: the caller's way to the database ends with the call.
+    try:
+        spec = await specs.spec(model)
+    except EngineError as error:
+        logger.error("model not loaded: %s", error)
+    else:
+        _in_background(pool().load(spec))
 
 
 async def start_unloading(slug: str) -> None:
@@ -342,7 +293,7 @@ async def heed(model: LanguageModel, old_slug: str) -> None:
     if old_slug != model.slug or not model.enabled:
         await start_unloading(old_slug)
     elif _pool is not None and model.file:
-        _pool.update(spec(model))
+        _pool.update(await specs.spec(model))
 
 
 async def load_pinned() -> None:

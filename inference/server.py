@@ -13,6 +13,7 @@ from asgiref.typing import ASGIApplication
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from django.conf import settings
 
 from accounts.policy import NO_POLICY, Limit
 from accounts.sizes import body_limit, body_refusal
@@ -27,11 +28,80 @@ TOO_MUCH = 1008  # RFC 6455's "policy violation"
 LINGER_SECONDS = 5.0  # for a client to read its refusal, while what it still sends is dropped
 
 
+class _Reader:
+    """Twisted's IPushProducer: how fast the client of an answer reads it.
+
+    Without one, all that the application writes is kept, however slowly it is read.
+    """
+
+    def __init__(self, seconds: float, give_up: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._give_up = give_up
+        self._ready = asyncio.Event()
+        self._ready.set()
+        self._waiting: asyncio.TimerHandle | None = None
+
+    async def ready(self) -> None:
+        """Wait until more can be written, or nothing can any more."""
+        await self._ready.wait()
+
+    def pauseProducing(self) -> None:
+        self._ready.clear()
+        loop = asyncio.get_event_loop()
+        self._waiting = self._waiting or loop.call_later(self._seconds, self._give_up)
+
+    def resumeProducing(self) -> None:
+        self.stopProducing()
+
+    def stopProducing(self) -> None:
+        """The connection is gone, or the answer has ended."""
+        self._ready.set()
+        if self._waiting:
+            self._waiting.cancel()
+        self._waiting = None
+
+
 class _LimitedRequest(WebRequest):
-    """Takes no more than `max_body` bytes: Daphne asks the application when it has them all."""
+    """Takes no more than `max_body` bytes: Daphne asks the application when it has them all.
+
+    Nor is more of the answer written than the client reads; one that reads nothing for
+    `slow_client_seconds` is hung up on, which cancels what it has asked for.
+    """
 
     _size = 0
     _is_refused = False
+    _reader: _Reader | None = None
+
+    async def ready(self) -> None:
+        """Wait until the client has read what was written."""
+        if self._reader:
+            await self._reader.ready()
+
+    def handle_reply(self, message: Any) -> None:
+        is_first = message.get("type") == "http.response.start"
+        if is_first and not self._reader and self.channel and not self.finished:
+            self._reader = _Reader(self.server.slow_client_seconds, self._hang_up)
+            self.registerProducer(self._reader, True)
+        super().handle_reply(message)
+
+    def finish(self) -> None:
+        self._stop_reading()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:
+        self._stop_reading()
+        super().connectionLost(reason)
+
+    def _stop_reading(self) -> None:
+        if self._reader:
+            self._reader.stopProducing()
+            if self.channel:
+                self.unregisterProducer()
+        self._reader = None
+
+    def _hang_up(self) -> None:
+        logger.warning("connection closed: its client does not read its answer")
+        self.channel.transport.abortConnection()
 
     @property
     def max_body(self) -> int:
@@ -140,9 +210,18 @@ class _LimitedSocket(WebSocketProtocol):
 class _Server(Server):
     """Daphne, whose listeners' results are the ports that they listen on."""
 
-    def __init__(self, *args: Any, max_body: Limit, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, max_body: Limit, slow_client_seconds: float, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self.max_body = max_body
+        self.slow_client_seconds = slow_client_seconds
+
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """Takes the next part of an answer when its client has read the last ones."""
+        await super().handle_reply(protocol, message)
+        if isinstance(protocol, _LimitedRequest):
+            await protocol.ready()
 
     @property
     def http_factory(self) -> HTTPFactory:
@@ -184,6 +263,7 @@ class DrainingServer:
             ready_callable=self._start,
             server_name="llmsite",
             max_body=body_limit(NO_POLICY),
+            slow_client_seconds=settings.CONFIG.server.slow_client_seconds,
         )
 
     def run(self) -> bool:

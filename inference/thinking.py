@@ -9,15 +9,24 @@ class ThinkingSplitter:
     Only tags at the very start count, white space aside. `has_begun`: the prompt's
     template has written the opening tag already, and the answer comes without.
     `has_answered`: what comes goes on with an answer, whose thoughts are over.
+
+    Attributes:
+        answer_at: characters before the answer's first; None until there is one.
     """
 
     def __init__(self, *, has_begun: bool = False, has_answered: bool = False) -> None:
         self._closing = "</think>" if has_begun else ""
         self._has_begun_answer = has_answered
         self._held = ""  # what may yet turn out to be a tag
+        self._num_read = 0
+        self.answer_at: int | None = None
 
     def feed(self, text: str) -> tuple[str, str]:
         """What of the reasoning, and what of the answer, is known by now."""
+        self._num_read += len(text)
+        return self._noted(*self._split(text))
+
+    def _split(self, text: str) -> tuple[str, str]:
         if self._has_begun_answer:
             return "", text
         text, self._held = self._held + text, ""
@@ -26,7 +35,12 @@ class ThinkingSplitter:
     def finish(self) -> tuple[str, str]:
         """What was held back. A tag that was never closed makes all of it reasoning."""
         held, self._held = self._held, ""
-        return (held, "") if self._closing else ("", held)
+        return self._noted(*((held, "") if self._closing else ("", held)))
+
+    def _noted(self, thought: str, said: str) -> tuple[str, str]:
+        if said and self.answer_at is None:
+            self.answer_at = self._num_read - len(said)
+        return thought, said
 
     def _begun(self, text: str) -> tuple[str, str]:
         stripped = text.lstrip()

@@ -1,6 +1,7 @@
 """Django for programs: without sessions, forms and all else that only pages need."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,8 @@ from django.urls import Resolver404, URLResolver
 from django.urls.resolvers import RegexPattern
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+MOST_PATHS = 1000
 
 
 class ApiMiddleware:
@@ -33,12 +36,13 @@ class ByPath:
         self._api = api
         self._pages = pages
         self._paths = URLResolver(RegexPattern(r"^/"), "llmsite.api_urls")
+        self.is_for_programs = lru_cache(MOST_PATHS)(self._has)  # Django looks once more
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         application = self._api if self.is_for_programs(scope["path"]) else self._pages
         await application(scope, receive, send)
 
-    def is_for_programs(self, path: str) -> bool:
+    def _has(self, path: str) -> bool:
         try:
             return bool(self._paths.resolve(path))
         except Resolver404:

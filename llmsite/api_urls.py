@@ -2,4 +2,5 @@
 
 from django.urls import include, path
 
-urlpatterns = [path("", include("inference.api.urls")), path("", include("chat.api.urls"))]
+# The chat's first: after inference's own, nothing under /v1 is found.
+urlpatterns = [path("", include("chat.api.urls")), path("", include("inference.api.urls"))]

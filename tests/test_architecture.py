@@ -31,22 +31,31 @@ RULES: dict[str, set[str]] = {
         *("accounts", "inference.models", "inference.runtime", "inference.registry"),
         *("inference.auditing", "inference.fetching", *FILES),
     },
-    "inference.questions": {"inference.models", "inference.runtime", "inference.engine"},
+    "inference.questions": {
+        *("inference.models", "inference.runtime", "inference.engine", "inference.specs"),
+    },
     "inference.tasks": {"inference.models", "inference.engine"},
+    "inference.specs": {"inference.models", "inference.engine"},
+    "inference.shelf": {"inference.models", "inference.engine", "inference.specs"},
     "inference.runtime": {
         *("inference.models", "inference.engine", "inference.metrics", "inference.tasks"),
+        *("inference.specs", "inference.shelf"),
     },
     "inference.embedding": {
         *("inference.models", "inference.engine", "inference.metrics", "inference.tasks"),
-        "inference.runtime",
+        *("inference.shelf", "inference.runtime"),
     },
+    "inference.receipts": {
+        *("inference.models", "inference.engine", "inference.specs", "inference.runtime"),
+    },
+    "inference.forgetting": {"accounts", "inference.engine"},
     "inference.guards": {"accounts"},
     "inference.failures": {"accounts", "inference.runtime"},
     "inference.recording": {"inference.metrics", "inference.runtime"},
     "inference.validation": {"inference.runtime"},
     "inference.admission": {
         *("accounts", "inference.models", "inference.runtime", "inference.embedding"),
-        *("inference.guards", "inference.validation"),
+        *("inference.guards", "inference.validation", "inference.receipts"),
     },
     "inference.server": {"accounts", "inference.runtime", "inference.admission"},
     "inference.api": {
@@ -59,16 +68,17 @@ RULES: dict[str, set[str]] = {
         *("accounts", "inference.models", "inference.runtime", "inference.metrics"),
         *("inference.registry", "inference.server", "inference.validation", *FILES),
         *("inference.auditing", "inference.fetching", "inference.operating"),
+        *("inference.receipts", "inference.forgetting"),
     },
     "chat.markdown": set(),
     "chat": {
-        *("chat.markdown", "inference.thinking"),
+        *("chat.markdown", "inference.thinking", "inference.tools"),
         *("accounts", "inference.runtime", "inference.admission"),
         *("inference.failures", "inference.recording"),
     },
     "chat.api": {
         *("chat", "accounts", "inference.api", "inference.runtime", "inference.admission"),
-        *("inference.metrics", "inference.recording"),
+        *("inference.metrics", "inference.recording", "inference.models", "inference.failures"),
     },
 }
 RULES["llmsite"] = {*RULES}  # the wiring
@@ -77,22 +87,41 @@ PACKAGES = sorted({name.split(".")[0] for name in RULES})
 # Inside the engine a module imports only from names to its left.
 ENGINE_LAYERS = [
     *("errors", "native", "machine", "config", "grammar", "sampling", "template", "text"),
-    *("logprobs", "stats"),
-    *("progress", "probe_model", "probe", "request", "kvcache", "scheduler", "pace", "reporter"),
-    *("turns", "embedding", "rota", "compiler", "backend", "bytewise", "fake", "fake_embed"),
-    *("llama", "wire", "prompt"),
-    *("inputs", "intake", "engine", "embedder", "child", "stream", "vectors", "counts"),
+    *("logprobs", "scores", "stats", "image", "span"),
+    *("progress", "probe_model", "probe", "lookup", "guesses", "radix", "thoughts", "request"),
+    *("kvcache", "fairness", "tempo", "waiting", "lanes", "speculation", "scheduler", "pace"),
+    "reporter",
+    *("turns", "embedding", "rota", "upkeep", "snapshot_file", "snapshot_disk", "snapshots"),
+    *("compiler", "backend", "bytewise", "fake_draft", "fake", "fake_embed", "archive"),
+    *("llama", "wire", "album", "preamble", "prompt"),
+    *(
+        "inputs",
+        "intake",
+        "speech",
+        "engine",
+        "embedder",
+        "child",
+        "bell",
+        "stream",
+        "vectors",
+        "counts",
+    ),
     *("environment", "frame", "host", "managed", "pool", "__init__"),
 ]
 LLAMA_LAYERS = [
     *(
         "library",
+        "adapters",
         "batch",
         "candidates",
         "ranking",
         "sampler",
+        "attached",
+        "state",
         "vocabulary",
         "loading",
+        "eyes",
+        "drafting",
         "backend",
         "embedding",
         "__init__",
@@ -101,18 +130,19 @@ LLAMA_LAYERS = [
 
 # What the engine's two processes share; beyond these, each knows only its own half.
 SHARED = {
-    *("errors", "machine", "config", "grammar", "sampling", "text", "logprobs", "stats"),
-    *("progress", "request", "embedding", "wire"),
+    *("errors", "machine", "config", "grammar", "sampling", "text", "logprobs", "scores"),
+    *("stats", "image", "span", "progress", "radix", "thoughts", "request", "embedding"),
+    *("upkeep", "wire"),
 }
 WEB_HALF = {
-    *("stream", "vectors", "counts", "environment", "frame", "host", "managed", "pool"),
+    *("bell", "stream", "vectors", "counts", "environment", "frame", "host", "managed", "pool"),
     "__init__",
 }
 CHILD_HALF = {*ENGINE_LAYERS} - SHARED - WEB_HALF
 
 ENGINE_LIBRARIES = {"gguf", "jinja2", "llama_cpp", "llguidance", "msgspec", "numpy", "psutil"}
 # All that policy needs: no clock, no thread, no log.
-PURE = {"collections", "dataclasses", "heapq", "itertools", "math", "typing"}
+PURE = {"collections", "dataclasses", "heapq", "itertools", "math", "operator", "types", "typing"}
 LLAMA_CPP_USERS = ("inference.engine.llama.", "inference.engine.probe")
 
 
@@ -242,7 +272,13 @@ def test_the_engine_needs_few_libraries(module):
     assert libraries(module) <= sys.stdlib_module_names | ENGINE_LIBRARIES
 
 
-@pytest.mark.parametrize("module", ["scheduler", "kvcache", "pace", "reporter", "turns", "rota"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("scheduler", "kvcache", "radix", "fairness", "tempo", "waiting", "lanes"),
+        *("pace", "reporter", "turns", "rota", "lookup", "guesses", "speculation"),
+    ],
+)
 def test_policy_is_pure(module):
     assert libraries(f"inference.engine.{module}") <= PURE
 

@@ -57,9 +57,11 @@ def routes(resolver=None, prefix="") -> Iterator[str]:
         if isinstance(pattern, URLResolver) and path not in ("admin/", "accounts/"):
             yield from routes(pattern, path)
         elif isinstance(pattern, URLPattern) and not path.startswith("^"):
-            yield "/" + path.replace("<path:name>", "{model}").replace(
+            yield "/" + path.replace("<any:name>", "{model}").replace(
                 "<str:session_id>", "{id}"
-            ).replace("<str:slug>", "{id}")
+            ).replace("<str:slug>", "{id}").replace("<uuid:receipt>", "{id}").replace(
+                "<str:response_id>", "{id}"
+            )
 
 
 def subclasses(cls):

@@ -4,6 +4,7 @@ What they write is noise, but the same noise each time. Load them in a child
 process with the options of `inference.engine.probe`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from inference.engine.probe_model import (
     save,
 )
 
-Architecture = Literal["llama", "gemma3", "mamba"]
+Architecture = Literal["llama", "gemma3", "mamba", "qwen2vl"]
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -45,29 +46,32 @@ def make_tiny_gguf(
     weights: GGMLQuantizationType = F32,
     seed: int = 0,
     infill: tuple[int, int, int] | None = None,
+    more_tokens: Sequence[str] = (),
 ) -> Path:
     """Write a model of less than half a megabyte and return its path.
 
     Args:
         architecture: `llama`; `gemma3`, whose every other layer sees the last
-            `window` tokens only; or `mamba`, whose state cannot be cut.
+            `window` tokens only; `mamba`, whose state cannot be cut; or `qwen2vl`, whose
+            positions have several dimensions.
         chat_template: None leaves the key out.
         width: a multiple of 64.
         weights: F32, Q8_0, Q4_0 or Q4_1, for all matrices but Mamba's.
         seed: another one, another noise.
         infill: its tokens before a text, its suffix and what comes between.
+        more_tokens: control tokens at the vocabulary's end.
     """
     shape = Shape(
         layers=layers,
         width=width,
         feed_forward=2 * width,
-        vocabulary=len(vocabulary()),
+        vocabulary=len(vocabulary()) + len(more_tokens),
         context=context_length,
     )
     rng = np.random.default_rng(seed)
     writer = GGUFWriter(path, architecture)
     writer.add_name(f"tiny {architecture}")
-    _add_tokenizer(writer, chat_template)
+    _add_tokenizer(writer, chat_template, more_tokens)
     for name, token in zip(("pre", "suf", "mid"), infill or (), strict=False):
         writer.add_uint32(f"tokenizer.ggml.fim_{name}_token_id", token)
     _add_body(architecture, writer, shape, rng, weights, window)
@@ -88,13 +92,16 @@ def _letter_of_byte() -> list[str]:
     return [chr(b) if b in printable else chr(256 + others.index(b)) for b in range(256)]
 
 
-def _add_tokenizer(writer: GGUFWriter, chat_template: str | None) -> None:
+def _add_tokenizer(
+    writer: GGUFWriter, chat_template: str | None, more_tokens: Sequence[str]
+) -> None:
     tokens = vocabulary()
     normal = [TokenType.NORMAL] * (len(tokens) - len(SPECIAL))
+    more = [TokenType.CONTROL] * len(more_tokens)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    writer.add_token_types([*[TokenType.CONTROL] * len(SPECIAL), *normal])
+    writer.add_token_list([*tokens, *more_tokens])
+    writer.add_token_types([*[TokenType.CONTROL] * len(SPECIAL), *normal, *more])
     writer.add_token_merges(MERGES)
     writer.add_bos_token_id(IM_START)
     writer.add_eos_token_id(IM_END)
@@ -116,6 +123,8 @@ def _add_body(
         return
     add_hyperparameters(writer, shape)
     add_transformer(writer, shape, rng, attention=weights, others=weights)
+    if architecture == "qwen2vl":
+        writer.add_rope_dimension_sections([4, 2, 2, 0])
     if architecture == "gemma3":
         _add_gemma_extras(writer, shape, window)
 

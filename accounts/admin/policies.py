@@ -50,7 +50,10 @@ FIELDSETS: Any = [
             ]
         },
     ),
-    ("How it is served", {"fields": [("scheduler_class", "log_prompts")]}),
+    (
+        "How it is served",
+        {"fields": [("max_computed", "scheduler_class"), ("deterministic", "log_prompts")]},
+    ),
 ]
 
 
@@ -74,6 +77,8 @@ class PolicyForm(forms.ModelForm):
         nothing = "No rule"
         choices = [("", nothing), *SchedulerClass.choices]
         _choose(self.fields.get("scheduler_class"), choices)
+        choices = [("unknown", nothing), ("true", "In their class"), ("false", "None")]
+        _choose(self.fields.get("deterministic"), choices)
         choices = [("unknown", nothing), ("true", "Keep them"), ("false", "Do not keep them")]
         _choose(self.fields.get("log_prompts"), choices)
 

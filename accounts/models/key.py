@@ -59,7 +59,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         What is not ours takes as long as what is nearly ours.
         """
         prefix = keys.prefix_of(text) or ""
-        key = self.filter(prefix=prefix).first()
+        key = next(iter(self.filter(prefix=prefix).order_by()), None)  # the prefix is unique
         return key if keys.is_same(keys.digest_of(text), key.digest if key else None) else None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -110,11 +111,23 @@ class Policy(AtomicSave):
     max_messages = _limit("Messages of a chat request.")
     max_body_kb = _limit("Size of a request in KiB.")
 
+    max_computed = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Requests that a model computes at once; the others wait for their turn.",
+    )
     scheduler_class = models.CharField(
         max_length=20,
         choices=SchedulerClass,
         blank=True,
         help_text="Who is served first under load; the lowest of all levels counts.",
+    )
+    deterministic = models.BooleanField(
+        null=True,
+        blank=True,
+        help_text="Answers for which all others of the model have to wait. Yes: in the class of "
+        "the request. Empty: in the background. No: none; a no at any level counts.",
     )
     log_prompts = models.BooleanField(
         null=True,

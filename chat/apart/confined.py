@@ -1,5 +1,6 @@
 """What a throw-away process does first: give up what it does not need."""
 
+import atexit
 import os
 import resource
 import signal
@@ -34,3 +35,5 @@ def _end_with_parent() -> None:
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
+    # While Python ends, the signal would end it: with its answer written, as if it had failed.
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)

@@ -1,7 +1,7 @@
 """Answers in the older dialect, by themselves or in a session."""
 
-import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -64,20 +64,9 @@ async def _in_session(
 
     hearing = Hearing()
     turn = await begin(store, asker, recorder.observe, hearing)
-    admitted = await _admitted(hearing, turn)
+    admitted = await hearing.admission(partial(database_sync_to_async(sessions.take_back), turn))
     await database_sync_to_async(sessions.make_room)(turn.conversation)
     return Answer(hearing, admitted)
-
-
-async def _admitted(hearing: Hearing, turn: Turn) -> Admitted | None:
-    try:
-        return await asyncio.shield(hearing.admitted)
-    except asyncio.CancelledError:
-        hearing.cancel()
-        raise
-    except Exception:
-        await database_sync_to_async(sessions.take_back)(turn)
-        raise
 
 
 def _parameters(body: LegacyChat) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponseBase
+from pydantic import RootModel
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
@@ -13,6 +14,11 @@ from inference.api.errors import handle
 from inference.api.idempotency import OPENAIS, idempotent
 from inference.api.legacy import TEXT_CHAT, handle_legacy, text_error, text_events
 from inference.api.legacy_bodies import LegacyChat
+from inference.api.openapi.answers import ChatCompletion
+from inference.api.openapi.errors import Error, OlderError
+from inference.api.openapi.older import EITHER_EVENTS
+from inference.api.openapi.operation import HELLO, operation
+from inference.api.schemas import ChatCompletionRequest
 from inference.api.sse import EventStream
 from inference.api.views import chat_completion
 from inference.recording import CHAT, Recorder
@@ -20,11 +26,24 @@ from inference.recording import CHAT, Recorder
 from .answering import answered
 
 
+class EitherError(RootModel[OlderError | Error]):
+    """In the dialect of the request."""
+
+
 class ChatView(LimitedEndpoint):
     """The body says in which dialect it is, and gets that one back."""
 
     endpoint = "chat"
+    error_body = EitherError
 
+    @operation(
+        "Answer a conversation; with `model` it is OpenAI's",
+        body=(LegacyChat, ChatCompletionRequest),
+        example=HELLO,
+        answer=ChatCompletion,
+        events=EITHER_EVENTS,
+        is_idempotent=True,
+    )
     async def post(self, request: Request) -> HttpResponseBase:
         try:
             answer = self._text if is_legacy(request) else self._openais

@@ -45,6 +45,15 @@ class TooManyUnsent(AttachmentRefused):
     )
 
 
+class StorageFull(AttachmentRefused):
+    status = 413
+    code = "storage_full"
+    sentence = _(
+        "“%(name)s” was not added: all your files together may have %(most)s characters of"
+        " text. Those in deleted conversations count until they go for good."
+    )
+
+
 class FileTooLarge(AttachmentRefused):
     status = 413
     code = "file_too_large"

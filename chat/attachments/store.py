@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.pages.own_keys import alone
 from chat.models import Attachment
 
-from .errors import FileTooLarge, TooManyUnsent
+from .errors import FileTooLarge, StorageFull, TooManyUnsent
 from .reading import Reading
 
 UNSENT_FOR = timedelta(days=7)  # what is older was forgotten
@@ -20,12 +20,13 @@ def check(user: User, name: str, size: int) -> None:
     """What can be refused before the file is read.
 
     Raises:
-        AttachmentRefused: it is too large, or the person holds too many.
+        AttachmentRefused: it is too large, or the person holds or stores too much.
     """
     most = max_bytes(user)
     if size > most:
         raise FileTooLarge(name=name, size=size, most=most)
     check_room(user, name)
+    check_storage(user, name, 1)
 
 
 def max_bytes(user: User) -> int:
@@ -44,16 +45,29 @@ def check_room(user: User, name: str) -> None:
         raise TooManyUnsent(name=name, most=most)
 
 
+def room_for(user: User) -> int:
+    """Characters that the person may still store; those in deleted conversations count, too."""
+    most = settings.CONFIG.limits.max_stored_attachment_characters
+    return max(0, most - Attachment.objects.owned_by(user).num_characters())
+
+
+def check_storage(user: User, name: str, num_characters: int) -> None:
+    if num_characters > room_for(user):
+        raise StorageFull(name=name, most=settings.CONFIG.limits.max_stored_attachment_characters)
+
+
 def add(
     user: User, name: str, size_bytes: int, reading: Reading, num_tokens: int | None
 ) -> Attachment:
     """Keep the text; the file itself is not kept.
 
     Raises:
+        StorageFull: the person stores as much as they may.
         TooManyUnsent: others were added meanwhile.
     """
     with alone(user):
         check_room(user, name)
+        check_storage(user, name, len(reading.text))
         return Attachment.objects.create(
             user=user,
             name=name,

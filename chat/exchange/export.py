@@ -30,7 +30,7 @@ def json_pieces(conversations: QuerySet[Conversation], now: datetime) -> Iterato
 def _conversation(conversation: Conversation) -> Iterator[str]:
     yield _opened(_facts(conversation), "messages")
     uids = dict(conversation.messages.values_list("pk", "uid"))
-    messages = conversation.messages.order_by("pk").prefetch_related("attachments")
+    messages = conversation.messages.order_by("pk").prefetch_related("attachments__source")
     separator = ""
     for message in messages.iterator(CHUNK):
         yield separator + _json(_message(message, str(uids.get(message.parent_id or 0, ""))))
@@ -67,7 +67,8 @@ def _message(message: Message, parent: str) -> dict[str, Any]:
 
 
 def _file(attachment: Attachment) -> dict[str, Any]:
-    return {name: getattr(attachment, name) for name in OF_FILE}
+    columns = {name: getattr(attachment, name) for name in OF_FILE}
+    return columns | {"text": attachment.content}
 
 
 def _opened(facts: dict[str, Any], name: str) -> str:

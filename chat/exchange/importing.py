@@ -93,7 +93,7 @@ async def _stored(head: Head, drafts: Iterable[Draft], shelf: Shelf) -> Imported
             await asyncio.sleep(PAUSE_S)
     except DatabaseError:
         logger.exception("an import ended halfway")
-    left = chain(head.left, _homeless(shelf))
+    left = chain(head.left, _homeless(shelf), _crowded(shelf))
     done.left = [(translated(reason), number, places) for reason, number, places in left]
     return done
 
@@ -102,3 +102,8 @@ def _homeless(shelf: Shelf) -> Iterator[Left]:
     if shelf.homeless:
         number = sum(shelf.homeless.values())
         yield _("a folder, as no more fit"), number, [*shelf.homeless][:5]
+
+
+def _crowded(shelf: Shelf) -> Iterator[Left]:
+    if shelf.crowded:
+        yield _("an attachment, as no more fit"), len(shelf.crowded), shelf.crowded[:5]

@@ -23,6 +23,8 @@ def _said(message: Message) -> Iterator[str]:
         yield f"\n*{_('Attached')}: {file.name}*\n"
     if message.text:
         yield f"\n{message.text}\n"
+    for call in message.calls:
+        yield f"\n```\n{call['name']}({call['arguments']})\n```\n"
     if message.error:
         yield f"\n*{message.error}*\n"
 
@@ -30,4 +32,5 @@ def _said(message: Message) -> Iterator[str]:
 def _who(message: Message) -> str:
     if message.role == Role.ASSISTANT:
         return message.model or _("Assistant")
-    return _("You") if message.role == Role.USER else _("System")
+    others = {Role.USER: _("You"), Role.TOOL: _("Result of a function")}
+    return others.get(Role(message.role)) or _("System")

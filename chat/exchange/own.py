@@ -37,10 +37,19 @@ class OwnFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     num_tokens: Count = None
 
 
+class OwnCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A function that an answer calls; `at`: after so many characters of its text."""
+
+    id: Annotated[str, Meta(max_length=100)]
+    name: Name
+    arguments: Text
+    at: Annotated[int, Meta(ge=0, le=MAX_TEXT)] = 0
+
+
 class OwnMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uid: Key
     parent: Key | None
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     text: Text
     created_at: When
     reasoning: Text = ""
@@ -56,6 +65,8 @@ class OwnMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decode_seconds: Seconds = None
     context_length: Count = None
     unseen: list[Key] = []
+    call_id: Annotated[str, Meta(max_length=100)] = ""
+    calls: list[OwnCall] = []
     attachments: list[OwnFile] = []
 
 
@@ -83,6 +94,7 @@ class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 OF_FILE = ("name", "media_type", "size_bytes", "text", "num_tokens")
 OF_MESSAGE = (
+    *("call_id", "calls"),
     *("reasoning", "model", "status", "finish_reason", "error_code", "error"),
     *("prompt_tokens", "cached_tokens", "completion_tokens"),
     *("first_token_seconds", "decode_seconds", "context_length", "unseen"),
@@ -130,7 +142,7 @@ def _message(raw: OwnMessage) -> DraftMessage:
         role=raw.role,
         text=raw.text,
         created_at=raw.created_at,
-        columns={name: getattr(raw, name) for name in OF_MESSAGE},
+        columns={name: msgspec.to_builtins(getattr(raw, name)) for name in OF_MESSAGE},
         files=[
             DraftFile({name: getattr(file, name) for name in OF_FILE}) for file in raw.attachments
         ],

@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from chat.attachments.store import room_for
 from chat.models import Attachment, Conversation, Folder, Message
 from chat.models.conversation import MAX_FOLDERS
 
@@ -43,11 +45,27 @@ class Shelf:
     user: User
     owner: str
     homeless: dict[str, int] = field(default_factory=dict)  # by folders that there is no room for
+    crowded: list[str] = field(default_factory=list)  # names of files that no room is left for
 
     @transaction.atomic
     def store(self, drafts: list[Draft]) -> None:
+        room = room_for(self.user)
+        for message in chain.from_iterable(draft.messages for draft in drafts):
+            room = self._fit(message, room)
         for draft in drafts:
             _store(draft, self.user, self.owner, self._folder(draft.folder))
+
+    def _fit(self, message: DraftMessage, room: int) -> int:
+        """Leave out what does not fit; the characters that are left then."""
+        files, message.files = message.files, []
+        for file in files:
+            size = len(file.columns["text"])
+            if size <= room:
+                room -= size
+                message.files.append(file)
+            else:
+                self.crowded.append(file.columns["name"])
+        return room
 
     def _folder(self, name: str) -> Folder | None:
         """The one of that name, a new one if there is none; None if no more fit."""

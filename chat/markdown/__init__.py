@@ -5,7 +5,8 @@ shown as text, and so are reference definitions (`[1]: https://…`): one furthe
 would change blocks that were final.
 """
 
+from .code import Labels
 from .document import render
 from .live import Block, LiveDocument
 
-__all__ = ["Block", "LiveDocument", "render"]
+__all__ = ["Block", "Labels", "LiveDocument", "render"]

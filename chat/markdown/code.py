@@ -2,6 +2,7 @@
 
 import re
 from html import escape
+from typing import NamedTuple
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -21,18 +22,28 @@ MAX_HIGHLIGHTED_OPEN = 8_000
 # what has a very long line, or many without a sign between the words, would take minutes.
 UNLIKE_CODE = re.compile(r"^.{400}|^(?:[\w \t.\[\]]*\n){25}", re.MULTILINE)
 
+
+class Labels(NamedTuple):
+    """What a reader is told about code, in their language."""
+
+    copy: str = "Copy"
+    text: str = "text"  # where no language is named
+
+
+ENGLISH = Labels()
+
 LANGUAGE = re.compile(r"[\w+#.-]{1,24}", re.ASCII)
 
 
-def block(source: str, info: str, max_highlighted: int) -> str:
+def block(source: str, info: str, max_highlighted: int, labels: Labels) -> str:
     """`info` is what follows the fence: a language, maybe, and what tools add to it."""
     language = LANGUAGE.match(info.strip())
     name = language[0] if language else ""
     # A page without scripts cannot copy: the script that can shows the button.
     return (
         f'<div class="md-code"><div class="md-code-head">'
-        f'<span class="md-language">{escape(name or "text")}</span>'
-        f'<button type="button" class="copy" hidden>Copy</button></div>'
+        f'<span class="md-language">{escape(name or labels.text)}</span>'
+        f'<button type="button" class="copy" hidden>{escape(labels.copy)}</button></div>'
         f"<pre><code>{_coloured(source, name.lower(), max_highlighted)}</code></pre></div>\n"
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
-from .code import MAX_HIGHLIGHTED
+from .code import ENGLISH, MAX_HIGHLIGHTED, Labels
 from .parser import make_parser
 from .sanitizer import sanitize
 
@@ -39,10 +39,12 @@ def parse(text: str, num_citations: int) -> list[Element]:
     return list(_elements(tokens))
 
 
-def to_html(elements: list[Element], max_highlighted: int = MAX_HIGHLIGHTED) -> str:
+def to_html(
+    elements: list[Element], max_highlighted: int = MAX_HIGHLIGHTED, labels: Labels = ENGLISH
+) -> str:
     """Code beyond `max_highlighted` characters is left plain."""
     tokens = [token for element in elements for token in element.tokens]
-    env = {"max_highlighted": max_highlighted}
+    env = {"max_highlighted": max_highlighted, "labels": labels}
     return sanitize(_PARSER.renderer.render(tokens, _PARSER.options, env))
 
 

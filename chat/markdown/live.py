@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .code import MAX_HIGHLIGHTED_OPEN
+from .code import ENGLISH, MAX_HIGHLIGHTED_OPEN, Labels
 from .document import normalized, parse, to_html
 from .finality import num_final
 
@@ -24,8 +24,9 @@ class LiveDocument:
     feeds little by little should do it less often when they are many.
     """
 
-    def __init__(self, num_citations: int = 0) -> None:
+    def __init__(self, num_citations: int = 0, labels: Labels = ENGLISH) -> None:
         self._num_citations = num_citations
+        self._labels = labels
         self._num_final = 0
         self._pending = ""
         self._held = ""  # a carriage return whose newline may be still to come
@@ -51,13 +52,13 @@ class LiveDocument:
         elements = parse(self._pending, self._num_citations)
         count = len(elements) if is_whole else num_final(elements, self._pending)
         for element in elements[:count]:
-            yield Block(self._num_final, to_html([element]), is_final=True)
+            yield Block(self._num_final, to_html([element], labels=self._labels), is_final=True)
             self._num_final += 1
         if count:
             rest = elements[count].start if count < len(elements) else elements[-1].end
             self._pending = "" if is_whole else _from_line(self._pending, rest)
         if elements[count:]:
-            html = to_html(elements[count:], MAX_HIGHLIGHTED_OPEN)
+            html = to_html(elements[count:], MAX_HIGHLIGHTED_OPEN, self._labels)
             yield Block(self._num_final, html, is_final=False)
 
 

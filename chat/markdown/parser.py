@@ -26,10 +26,10 @@ class Renderer(RendererHTML):
 
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         token = tokens[idx]
-        return code.block(token.content, token.info, env["max_highlighted"])
+        return code.block(token.content, token.info, env["max_highlighted"], env["labels"])
 
     def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return code.block(tokens[idx].content, "", 0)
+        return code.block(tokens[idx].content, "", 0, env["labels"])
 
     def list_item_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         """A box of a list of tasks is named by its task, for those who do not see it."""

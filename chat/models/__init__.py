@@ -4,6 +4,7 @@ from .attachment import Attachment
 from .conversation import Conversation, Folder
 from .message import Message, Role, Status
 from .preset import Preset
+from .response import StoredResponse
 from .share import Share
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "Role",
     "Share",
     "Status",
+    "StoredResponse",
 ]

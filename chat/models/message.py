@@ -13,6 +13,7 @@ class Role(models.TextChoices):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool", "Result of a function"
 
 
 class Status(models.TextChoices):
@@ -50,8 +51,16 @@ class Message(models.Model):
     text = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    call_id = models.CharField(max_length=100, blank=True, help_text="The call whose result it is.")
+
     # Of answers
     reasoning = models.TextField(blank=True, help_text="What the model thought before.")
+    calls: "models.JSONField[list[dict[str, Any]], list[dict[str, Any]]]" = models.JSONField(
+        default=list, blank=True, help_text="Functions that it calls; see `chat.reading.Written`."
+    )
+    logprobs: "models.JSONField[list[Any], list[Any]]" = models.JSONField(
+        default=list, blank=True, help_text="How likely its tokens were, if a program asked."
+    )
     model = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=12, choices=Status, default=Status.COMPLETE)
     finish_reason = models.CharField(max_length=20, blank=True)
@@ -93,7 +102,13 @@ class Message(models.Model):
     def can_continue(self) -> bool:
         """Whether the model may write on: its answer was cut off, for whatever reason."""
         was_cut = self.status in (Status.STOPPED, Status.INTERRUPTED, Status.FAILED)
-        return self.role == Role.ASSISTANT and (was_cut or self.finish_reason == "length")
+        is_text = self.role == Role.ASSISTANT and not self.calls
+        return is_text and (was_cut or self.finish_reason == "length")
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything that a model could read of it."""
+        return bool(self.text or self.calls) or self.status == Status.COMPLETE
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -101,7 +116,3 @@ class Message(models.Model):
         if not self.decode_seconds or not self.completion_tokens or self.completion_tokens < 2:
             return None
         return (self.completion_tokens - 1) / self.decode_seconds
-
-    def plain(self) -> dict[str, Any]:
-        """As a chat template reads it."""
-        return {"role": self.role, "content": self.text}

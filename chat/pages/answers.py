@@ -16,6 +16,7 @@ from chat.library import RECENT, Place, listing, place_of
 from chat.models import Conversation, Folder
 
 from .own import owner_of
+from .zone import zone_of
 
 PAGE_OF_ONE = re.compile(r"^/c/([0-9a-f-]{36})/")
 
@@ -48,8 +49,9 @@ def asked_place(request: HttpRequest, name: str = "") -> Place:
 
 def list_context(request: HttpRequest, place: Place, after: UUID | None = None) -> dict[str, Any]:
     user = person(request)
+    now = timezone.now().astimezone(zone_of(request))
     return {
-        "listing": listing(owner_of(request), place, after, timezone.now()),
+        "listing": listing(owner_of(request), place, after, now),
         "folders": user.folders.all(),
         "current": current_uid(request),
     }

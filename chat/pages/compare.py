@@ -7,8 +7,12 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.pages.person import person
+from chat.models import Preset
+
 from .choice import Choice, offers_for
 from .connect import may_add_models
+from .forms import SettingsForm
 from .own import own_conversation, uid_or_404
 from .thread import thread_of
 
@@ -20,8 +24,12 @@ SIDES = ("left", "right")
 def compare(request: HttpRequest) -> HttpResponse:
     """`left` and `right` name the two conversations, once there are."""
     offers = offers_for(request)
+    columns = [_column(request, side, offers) for side in SIDES]
+    begun = next((one["conversation"] for one in columns if "conversation" in one), None)
     context = {
-        "columns": [_column(request, side, offers) for side in SIDES],
+        "columns": columns,
+        "form": SettingsForm.of(begun),
+        "presets": Preset.objects.filter(user=person(request)),
         "has_models": bool(offers),
         "may_add": not offers and may_add_models(request),
     }

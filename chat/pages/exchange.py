@@ -29,6 +29,7 @@ from chat.exchange.importing import import_file
 from chat.exchange.markdown import markdown_pieces
 from chat.exchange.translating import translated
 from chat.models import Conversation
+from chat.sentences import sentence_of
 
 from .own import own_conversation, owner_of
 
@@ -108,7 +109,7 @@ def _upload(request: HttpRequest) -> Upload:
         try:
             check_body(policy, file.size)
         except Exceeds as error:
-            form.add_error("file", error.message)
+            form.add_error("file", sentence_of(error.code, error.message))
             upload.status = 413
         else:
             upload.data = file.read()

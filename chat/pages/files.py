@@ -66,10 +66,10 @@ def _refused(refusal: AttachmentRefused) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "DELETE"])
 def attachment(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Shows how a file begins, and removes one that was not sent."""
-    own = Attachment.objects.owned_by(person(request))
+    own = Attachment.objects.owned_by(person(request)).select_related("source")
     if request.method != "DELETE":
         shown = get_object_or_404(own.shown(), uid=uid)
-        return JsonResponse({**_facts(shown), "beginning": shown.text[:PREVIEW_CHARACTERS]})
+        return JsonResponse({**_facts(shown), "beginning": shown.content[:PREVIEW_CHARACTERS]})
     # One statement: it may be sent at the same time.
     num_deleted, _ = own.unsent().filter(uid=uid).delete()
     return HttpResponse(status=204 if num_deleted else 404)
@@ -83,6 +83,6 @@ def _facts(attachment: Attachment) -> dict[str, Any]:
         "size_bytes": attachment.size_bytes,
         "num_tokens": attachment.cost,
         "is_estimate": attachment.is_estimate,
-        "num_characters": len(attachment.text),
+        "num_characters": len(attachment.content),
         "is_sent": attachment.message_id is not None,
     }

@@ -27,15 +27,18 @@ class StopField(forms.CharField):
 
 
 def _number(label: Any, low: float, high: float, step: str, help_text: Any = "") -> forms.Field:
-    """Whether it is in its range is said by the engine; the browser is told beforehand."""
-    attrs = {"min": low, "max": high, "step": step, "inputmode": "decimal"}
-    field = forms.IntegerField if step == "1" else forms.FloatField
-    return field(
+    """Django says in the reader's language what is out of range, and tells the browser."""
+    attrs = {"step": step, "inputmode": "decimal"}
+    field: Any = forms.IntegerField if step == "1" else forms.FloatField
+    made: forms.Field = field(
         label=label,
         required=False,
+        min_value=low,
+        max_value=high,
         help_text=help_text,
         widget=forms.NumberInput(attrs=attrs),
     )
+    return made
 
 
 class SettingsForm(forms.Form):

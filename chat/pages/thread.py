@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
-from chat.branch import Shown, branch
+from chat.branch import Shown, attachments_before, branch
 from chat.models import Conversation, Message, Role
 
 
@@ -39,12 +38,10 @@ class Thread:
 def thread_of(conversation: Conversation) -> Thread:
     shown = branch(conversation)
     messages = [one.message for one in shown]
-    for message, parent in zip(messages, [None, *messages], strict=False):
-        message.parent, message.conversation = parent, conversation  # asked for by templates
     newest = next((one for one in reversed(messages) if one.context_length), Message())
     return Thread(
         exchanges=_exchanges(shown),
-        numbers=_attachments_before(messages),
+        numbers=attachments_before(shown),
         unseen=[one.uid.hex for one in messages if one.uid.hex in newest.unseen],
         context_used=(newest.prompt_tokens or 0) + (newest.completion_tokens or 0),
         context_length=newest.context_length or 0,
@@ -60,8 +57,3 @@ def _exchanges(shown: Sequence[Shown]) -> list[Exchange]:
         else:
             exchanges.append(Exchange(None, one) if is_answer else Exchange(one, None))
     return exchanges
-
-
-def _attachments_before(messages: Sequence[Message]) -> dict[int, int]:
-    counts = [len(message.attachments.all()) for message in messages]
-    return dict(zip((m.pk for m in messages), accumulate(counts, initial=0), strict=False))

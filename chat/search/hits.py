@@ -8,9 +8,10 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 from django.db.models.expressions import RawSQL
 
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, Role
 
 from . import postgresql, sqlite
+from .plain import plain
 from .words import Query, parse
 
 Parts = list["Part"]
@@ -55,8 +56,8 @@ def search(owner: str, query: str, limit: int = 50) -> list[Hit]:
 def _titled(mine: QuerySet[Conversation], query: Query, limit: int) -> list[Hit]:
     rows = mine.filter(pk__in=_ids("chat_conversation", query)).order_by("-updated_at", "-pk")
     found = [*rows[:limit]]
-    parts = _snippets("chat_conversation", query, [one.pk for one in found])
-    return [Hit(one, None, parts.get(one.pk, [])) for one in found]
+    texts = _snippets("chat_conversation", query, [one.pk for one in found])
+    return [Hit(one, None, _parts(texts.get(one.pk, ""))) for one in found]
 
 
 def _said(mine: QuerySet[Conversation], query: Query, limit: int) -> list[Hit]:
@@ -64,8 +65,13 @@ def _said(mine: QuerySet[Conversation], query: Query, limit: int) -> list[Hit]:
     newest = matching.order_by().values("conversation").annotate(newest=Max("pk"))
     ids = [*newest.order_by("-newest").values_list("newest", flat=True)[:limit]]
     rows = Message.objects.select_related("conversation").in_bulk(ids)
-    parts = _snippets("chat_message", query, ids)
-    return [Hit(rows[pk].conversation, rows[pk], parts.get(pk, [])) for pk in ids if pk in rows]
+    texts = _snippets("chat_message", query, ids)
+    return [_hit(rows[pk], texts.get(pk, "")) for pk in ids if pk in rows]
+
+
+def _hit(message: Message, marked: str) -> Hit:
+    is_markdown = message.role == Role.ASSISTANT
+    return Hit(message.conversation, message, _parts(plain(marked) if is_markdown else marked))
 
 
 def _ids(table: str, query: Query) -> Any:
@@ -73,12 +79,13 @@ def _ids(table: str, query: Query) -> Any:
     return RawSQL(sql, parameters)  # noqa: S611  # nosec B611  what was typed is a parameter
 
 
-def _snippets(table: str, query: Query, ids: list[int]) -> dict[int, Parts]:
+def _snippets(table: str, query: Query, ids: list[int]) -> dict[int, str]:
+    """Texts with what matches between the characters 2 and 3."""
     if not ids:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(*index().snippets(table, query, ids))
-        return {pk: _parts(text) for pk, text in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 def _parts(marked: str) -> Parts:

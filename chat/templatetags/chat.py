@@ -12,9 +12,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from chat.branch import messages_up_to
-from chat.markdown import Block, LiveDocument
+from chat.markdown import Block, Labels, LiveDocument
 from chat.models import Message, Status
-from chat.texts import script_texts
+from chat.sentences import sentence_of
+from chat.texts import code_labels, script_texts
 
 # Rendered texts that a process remembers, and how long one of them may be, in characters.
 NUM_REMEMBERED = 500
@@ -36,11 +37,11 @@ def preloaded_modules() -> SafeString:
 def markdown(text: str, num_citations: int = 0) -> SafeString:
     """The blocks of a text, each in an element of its own, as the socket replaces them."""
     render = _markdown if len(text) > MAX_REMEMBERED else _remembered
-    return render(text, num_citations)
+    return render(text, num_citations, code_labels())
 
 
-def _markdown(text: str, num_citations: int) -> SafeString:
-    document = LiveDocument(num_citations)
+def _markdown(text: str, num_citations: int, labels: Labels) -> SafeString:
+    document = LiveDocument(num_citations, labels)
     return _in_elements([*document.feed(text), *document.finish()])
 
 
@@ -51,7 +52,7 @@ _remembered = lru_cache(NUM_REMEMBERED)(_markdown)
 @register.filter
 def unfinished(text: str, num_citations: int = 0) -> SafeString:
     """The same of a text that goes on: its last block may change."""
-    return _in_elements(LiveDocument(num_citations).feed(text))
+    return _in_elements(LiveDocument(num_citations, code_labels()).feed(text))
 
 
 def _in_elements(blocks: list[Block]) -> SafeString:
@@ -80,12 +81,16 @@ def outcome(answer: Message) -> str:
         case Status.STOPPED:
             return gettext("You stopped this answer.")
         case Status.INTERRUPTED:
-            return answer.error or gettext("This answer was cut off when its server stopped.")
+            return _why(answer) or gettext("This answer was cut off when its server stopped.")
         case Status.FAILED:
-            return answer.error or gettext("This answer failed.")
+            return _why(answer) or gettext("This answer failed.")
     if answer.finish_reason == "length":
         return gettext("This answer has reached its limit of tokens.")
     return ""
+
+
+def _why(answer: Message) -> str:
+    return sentence_of(answer.error_code, answer.error)
 
 
 @register.filter

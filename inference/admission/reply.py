@@ -1,15 +1,19 @@
 """An answer under way, for whoever asked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
-from inference.models import LanguageModel
+from inference import receipts
+from inference.models import LanguageModel, Receipt
 from inference.runtime import Finish, Generation, Piece, Progress
 from inference.validation import AnswerFilter
 
 from .account import Account
+from .background import in_background
 from .tokens import TokensLeft, tightest
 
 
@@ -17,7 +21,7 @@ class Reply:
     """A generation on somebody's account. Iterate for its pieces, then read `finish`.
 
     Its text is what the site's validators let out. With `logged`, the prompt's fields,
-    that and the answer are kept as a prompt record.
+    that and the answer are kept as a prompt record. A `receipt` is there once it has ended.
     """
 
     def __init__(
@@ -26,7 +30,9 @@ class Reply:
         account: Account,
         answer_filter: AnswerFilter | None,
         logged: dict[str, Any] | None,
+        receipt: Receipt | None = None,
     ) -> None:
+        self._receipt = receipt
         self._generation = generation
         self._account = account
         self._filter = answer_filter
@@ -48,6 +54,11 @@ class Reply:
     def finish(self) -> Finish:
         return self._generation.finish
 
+    @property
+    def receipt(self) -> UUID | None:
+        """The id of the answer's receipt, which is there once the answer has ended."""
+        return self._receipt.uid if self._receipt else None
+
     def cancel(self) -> None:
         self._generation.cancel()
 
@@ -62,6 +73,9 @@ class Reply:
                 if self._logged is not None:
                     texts.append(piece.text)
                 yield piece
+            if self._receipt:
+                keeping = in_background(receipts.keep(self._receipt, self._generation))
+                await asyncio.shield(keeping)
             await self._account.settled()
         finally:
             self.cancel()

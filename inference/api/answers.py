@@ -3,14 +3,15 @@
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from inference.admission import Reply
 from inference.runtime import Finish, Piece
 from inference.tools import CallParser
 
-from .logprobs import Logprobs, joined, of_chat, of_text
+from .functions import REASONS, older
+from .logprobs import Logprobs, TextLogprobs, of_chat, of_text, with_prompt
 from .reading import FINISH_REASONS, ChatReader, message_of
 
 
@@ -28,6 +29,8 @@ class Answer:
             "model": model,
             "system_fingerprint": generation.fingerprint,
         }
+        if generation.receipt:
+            self._head["receipt"] = str(generation.receipt)
 
     def chunk(self, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         return {
@@ -63,14 +66,15 @@ class ChatAnswer(Answer):
         model: str,
         make_parser: Callable[[], CallParser | None] | None = None,
         *,
-        has_form: bool = False,
+        has_functions: bool = False,
         prefix: str = "",
     ) -> None:
-        """One that `has_form` has no room for thoughts, opened or not. The `prefix` is what
-        it goes on from.
+        """A call is written in the older way if it `has_functions`. The `prefix` is what it
+        goes on from.
         """
         super().__init__(generation, model)
-        is_thinking = generation.opens_thinking and not has_form
+        self._has_functions = has_functions
+        is_thinking = generation.opens_thinking
         self._readers = defaultdict[int, ChatReader](
             lambda: ChatReader(
                 make_parser and make_parser(), is_thinking=is_thinking, prefix=prefix
@@ -80,13 +84,17 @@ class ChatAnswer(Answer):
     def opening(self, index: int) -> dict[str, Any]:
         return self._delta(index, {"role": "assistant", "content": ""}, None)
 
+    def nothing(self, index: int) -> dict[str, Any]:
+        """A choice that says nothing new."""
+        return {"index": index, "delta": {}, "logprobs": None, "finish_reason": None}
+
     def deltas(self, index: int, piece: Piece) -> list[dict[str, Any]]:
         return self._chunks(index, self._readers[index].feed(piece))
 
     def endings(self, index: int, finish: Finish) -> list[dict[str, Any]]:
         reader = self._readers[index]
         rest = self._chunks(index, reader.finish())
-        return [*rest, self._delta(index, {}, reader.finish_reason(finish))]
+        return [*rest, self._delta(index, {}, self._reason(reader, finish))]
 
     def choice(self, index: int, pieces: list[Piece], finish: Finish) -> dict[str, Any]:
         reader = self._readers[index]
@@ -94,10 +102,14 @@ class ChatAnswer(Answer):
         message = message_of([*deltas, *reader.finish()])
         return {
             "index": index,
-            "message": message,
+            "message": older(message) if self._has_functions else message,
             "logprobs": of_chat(reader.take_logprobs()),
-            "finish_reason": reader.finish_reason(finish),
+            "finish_reason": self._reason(reader, finish),
         }
+
+    def _reason(self, reader: ChatReader, finish: Finish) -> str:
+        reason = reader.finish_reason(finish)
+        return REASONS.get(reason, reason) if self._has_functions else reason
 
     def usage(self, finishes: list[Finish]) -> dict[str, Any]:
         tokens = sum(reader.reasoning_tokens for reader in self._readers.values())
@@ -122,6 +134,7 @@ class ChatAnswer(Answer):
         reason: str | None,
         logprobs: Logprobs = None,
     ) -> dict[str, Any]:
+        delta = older(delta) if self._has_functions else delta
         choice = {"index": index, "delta": delta, "logprobs": of_chat(logprobs)}
         return self.chunk([{**choice, "finish_reason": reason}])
 
@@ -134,18 +147,22 @@ class TextAnswer(Answer):
     def opening(self, index: int) -> None:
         return None
 
+    def nothing(self, index: int) -> dict[str, Any]:
+        """A choice that says nothing new."""
+        return self._choice(index, "", None, None)
+
     def deltas(self, index: int, piece: Piece) -> list[dict[str, Any]]:
-        return [self.chunk([self._choice(index, piece.text, None, piece.logprobs)])]
+        return [self.chunk([self._choice(index, piece.text, None, with_prompt([piece]))])]
 
     def endings(self, index: int, finish: Finish) -> list[dict[str, Any]]:
         return [self.chunk([self.choice(index, [], finish)])]
 
     def choice(self, index: int, pieces: list[Piece], finish: Finish) -> dict[str, Any]:
         text = "".join(piece.text for piece in pieces)
-        return self._choice(index, text, FINISH_REASONS[finish.reason], joined(pieces))
+        return self._choice(index, text, FINISH_REASONS[finish.reason], with_prompt(pieces))
 
     def _choice(
-        self, index: int, text: str, reason: str | None, logprobs: Logprobs
+        self, index: int, text: str, reason: str | None, logprobs: TextLogprobs
     ) -> dict[str, Any]:
         choice = {"index": index, "text": text, "logprobs": of_text(logprobs)}
         return {**choice, "finish_reason": reason}
@@ -163,11 +180,20 @@ def usage(finishes: list[Finish]) -> dict[str, Any]:
     }
 
 
-def timings(finishes: list[Finish]) -> dict[str, Any]:
+class Costs(Protocol):
+    """What a request has cost, at its end or until now."""
+
+    @property
+    def usage(self) -> Any: ...
+    @property
+    def timings(self) -> Any: ...
+
+
+def timings(finishes: Sequence[Costs]) -> dict[str, Any]:
     """Of the choice that took longest, under llama-server's names, in milliseconds."""
     last = max(finishes, key=lambda finish: finish.timings.total)
     decode, tokens = last.timings.decode, last.usage.completion_tokens
-    return {
+    told = {
         "queued_ms": round(last.timings.queued * 1e3, 3),
         "cache_n": last.usage.cached_tokens,
         "prompt_n": last.usage.prompt_tokens - last.usage.cached_tokens,
@@ -176,3 +202,7 @@ def timings(finishes: list[Finish]) -> dict[str, Any]:
         "predicted_ms": round(decode * 1e3, 3),
         "predicted_per_second": round((tokens - 1) / decode, 3) if decode > 0 else None,
     }
+    if last.usage.drafted_tokens:
+        told["draft_n"] = last.usage.drafted_tokens
+        told["draft_n_accepted"] = last.usage.accepted_tokens
+    return told

@@ -17,6 +17,8 @@ from .embedding_bodies import EmbeddingRequest, RerankRequest
 from .endpoint import LimitedEndpoint, tightest
 from .headers import header_list
 from .idempotency import OPENAIS, idempotent
+from .openapi.answers import Embeddings, Ranking
+from .openapi.operation import operation
 
 
 class VectorsEndpoint(LimitedEndpoint):
@@ -40,6 +42,12 @@ class VectorsEndpoint(LimitedEndpoint):
 
 
 class EmbeddingsView(VectorsEndpoint):
+    @operation(
+        "The vectors of texts",
+        body=EmbeddingRequest,
+        example={"model": "bge-small", "input": ["a text", "another"]},
+        answer=Embeddings,
+    )
     @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         body = checked(EmbeddingRequest, request.data)
@@ -54,6 +62,12 @@ class EmbeddingsView(VectorsEndpoint):
 
 
 class RerankView(VectorsEndpoint):
+    @operation(
+        "Which documents answer a query",
+        body=RerankRequest,
+        example={"model": "reranker", "query": "a bee", "documents": ["An insect.", "A car."]},
+        answer=Ranking,
+    )
     @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         body = checked(RerankRequest, request.data)

@@ -8,6 +8,7 @@ from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
+from pydantic import BaseModel
 from redis.exceptions import RedisError
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.negotiation import BaseContentNegotiation
@@ -22,6 +23,7 @@ from accounts.rates import Allowance
 from inference.admission import Asker, Reply, VectorReply
 
 from .allowance import Untold, request_headers, token_headers
+from .openapi.errors import Error
 from .refusals import CacheUnavailable
 from .throttling import RequestsPerMinute, count_stranger
 
@@ -46,6 +48,7 @@ class Endpoint(APIView):
 
     endpoint = ""
     is_silent = False
+    error_body: type[BaseModel] = Error  # as the schema says it
     known: Caller | None = None  # who asks, once they have been let in
     allowance: Allowance | None = None  # once the request has been counted
     content_negotiation_class = AlwaysJson

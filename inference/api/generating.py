@@ -1,13 +1,14 @@
 """Runs the choices of one answer, whole or as a stream."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from inference import admission
 from inference.admission import Asker, Reply
-from inference.runtime import Finish, Piece, SamplingParams
+from inference.runtime import Finish, Piece, Progress, SamplingParams
 
 from .answers import ChatAnswer, TextAnswer, timings
 from .choices import Selection, Written, seeded
@@ -65,6 +66,7 @@ async def chunks(
     answer: ChatAnswer | TextAnswer, choices: Sequence[Reply], *, with_usage: bool
 ) -> AsyncGenerator[bytes]:
     """The frames of a stream, from the opening chunk to `[DONE]`. Raises as a Reply does."""
+    started: dict[int, float] = {}  # when a choice's prompt was first reported
     try:
         openings = [answer.opening(index) for index in range(len(choices))]
         yield b"".join(frame(opening) for opening in openings if opening) or HEADERS_ONLY
@@ -73,9 +75,12 @@ async def chunks(
                 if piece is None:
                     for chunk in _endings(answer, index, choices[index].finish):
                         yield frame(chunk)
-                elif piece.text or piece.logprobs:
-                    for chunk in answer.deltas(index, piece):
+                elif piece.text or piece.logprobs or piece.scores:
+                    for chunk in _deltas(answer, index, piece):
                         yield frame(chunk)
+                elif piece.progress and piece.progress.kind == "prefill":
+                    since = started.setdefault(index, time.monotonic())
+                    yield frame(_progress(answer, index, piece.progress, since))
                 elif not piece.tokens:
                     yield KEEPALIVE
     finally:
@@ -83,6 +88,26 @@ async def chunks(
     if with_usage:
         yield frame(answer.chunk([], usage=answer.usage([choice.finish for choice in choices])))
     yield DONE
+
+
+def _deltas(answer: ChatAnswer | TextAnswer, index: int, piece: Piece) -> list[dict[str, Any]]:
+    chunks = answer.deltas(index, piece)
+    if piece.so_far and chunks:
+        chunks[-1]["timings"] = timings([piece.so_far])
+    return chunks
+
+
+def _progress(
+    answer: ChatAnswer | TextAnswer, index: int, progress: Progress, since: float
+) -> dict[str, Any]:
+    """How far the prompt is, as llama-server says it."""
+    told = {
+        "total": progress.total,
+        "cache": progress.cached,
+        "processed": progress.done,
+        "time_ms": round((time.monotonic() - since) * 1e3),
+    }
+    return answer.chunk([answer.nothing(index)], prompt_progress=told)
 
 
 def _endings(answer: ChatAnswer | TextAnswer, index: int, finish: Finish) -> list[dict[str, Any]]:

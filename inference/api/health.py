@@ -15,6 +15,8 @@ from inference import metrics
 from inference.models import LanguageModel
 
 from .endpoint import Endpoint
+from .openapi.older import Health, Readiness
+from .openapi.operation import operation
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ class ProbeView(Endpoint):
 
 
 class HealthView(ProbeView):
+    @operation("Whether the process lives", answer=Health)
     async def get(self, request: Request) -> Response:
         metrics.HEALTH_CHECKS.inc()
         uptime = round(time.monotonic() - STARTED, 3)
@@ -37,6 +40,9 @@ class HealthView(ProbeView):
 
 
 class ReadinessView(ProbeView):
+    error_body = Readiness
+
+    @operation("Whether it can answer", answer=Readiness)
     async def get(self, request: Request) -> Response:
         metrics.READINESS_CHECKS.inc()
         try:

@@ -58,6 +58,7 @@ def idempotent(dialect: Dialect) -> Callable[[Post], Post]:
                 return await post(view, request)
             return await _answer(_asked(view, request, key, dialect, post))
 
+        once.is_idempotent = True  # type: ignore[attr-defined]
         return once
 
     return around

@@ -23,6 +23,9 @@ from .errors import handle, message_of
 from .generating import text_of
 from .idempotency import Dialect, idempotent
 from .legacy_bodies import LegacyCompletion
+from .openapi.errors import OlderError
+from .openapi.older import TEXT_EVENTS, OlderCompletion, OlderModel, OlderModels
+from .openapi.operation import STORY, operation
 from .sse import HEADERS_ONLY, KEEPALIVE, EventStream
 
 ERROR = "__ERROR__:"
@@ -49,6 +52,8 @@ def handle_legacy(error: Exception, context: dict[str, Any]) -> Response:
 
 
 class LegacyView(Endpoint):
+    error_body = OlderError
+
     def get_exception_handler(self) -> Any:
         return handle_legacy
 
@@ -56,6 +61,13 @@ class LegacyView(Endpoint):
 class LegacyCompletionsView(LegacyView, LimitedEndpoint):
     endpoint = "completions"
 
+    @operation(
+        "Continue a text",
+        body=LegacyCompletion,
+        example=STORY,
+        answer=OlderCompletion,
+        events=TEXT_EVENTS,
+    )
     @idempotent(TEXT)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
@@ -119,6 +131,7 @@ def text_event(text: str) -> bytes:
 class LegacyModelsView(LegacyView):
     endpoint = "models"
 
+    @operation("The models that requests may name now", answer=OlderModels)
     async def get(self, request: Request) -> Response:
         metrics.MODELS_LISTS.inc()
         rows = [row async for row in LanguageModel.objects.routable()]
@@ -129,6 +142,7 @@ class LegacyModelsView(LegacyView):
 class LegacyModelView(LegacyView):
     endpoint = "models"
 
+    @operation("One model, by id, alias or name", answer=OlderModel)
     async def get(self, request: Request, name: str) -> Response:
         metrics.MODEL_INFOS.inc()
         row = await find_model(name)

@@ -5,22 +5,25 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from .images import NO_FETCH, Gallery, url_of
 from .refusals import ApiError, UnsupportedParameter
 
 Role = Literal["developer", "system", "user", "assistant", "tool", "function"]
 TEXT_PARTS = ("text", "input_text", "output_text")
+IMAGE_PARTS = ("image_url", "input_image")
 # What an assistant may have said instead of content.
 INSTEAD = ("tool_calls", "function_call", "reasoning_content", "refusal")
 
 
 class Part(BaseModel):
-    """A piece of a message's content; only text is understood."""
+    """A piece of a message's content: text, or of a user an image."""
 
     model_config = ConfigDict(strict=True)
 
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: Any = None
 
 
 class Message(BaseModel):
@@ -31,20 +34,21 @@ class Message(BaseModel):
     role: Role
     content: str | Annotated[list[Part], Field(fail_fast=True)] | None = None
 
-    def plain(self, where: str) -> dict[str, Any]:
-        """The message with its content as one string; null means absent.
+    def plain(self, where: str, gallery: Gallery) -> dict[str, Any]:
+        """The message with its content as one string, in which images are their markers; null
+        means absent.
 
         Raises:
-            ApiError: naming what is missing, or not text, below `where`.
+            ApiError: naming what is missing, or neither text nor image, below `where`.
         """
         others = {k: v for k, v in (self.model_extra or {}).items() if v is not None}
         check_sendable(others, where)
-        return {**others, "role": self.role, "content": self._text(f"{where}.content")}
+        return {**others, "role": self.role, "content": self._text(f"{where}.content", gallery)}
 
-    def _text(self, where: str) -> str | None:
+    def _text(self, where: str, gallery: Gallery) -> str | None:
         if isinstance(self.content, list):
-            parts = (_text(part, f"{where}[{i}]") for i, part in enumerate(self.content))
-            return "\n".join(parts)  # as llama-server and vLLM do
+            parts = ((part, f"{where}[{i}]") for i, part in enumerate(self.content))
+            return gallery.joined([self._piece(*part, gallery) for part in parts])
         said_otherwise = self.role == "assistant" and any(
             map((self.model_extra or {}).get, INSTEAD)
         )
@@ -52,12 +56,19 @@ class Message(BaseModel):
             raise ApiError(f"{where}: a message of role {self.role} needs content", param=where)
         return self.content
 
+    def _piece(self, part: Part, where: str, gallery: Gallery) -> str:
+        url = url_of(part.image_url)
+        if part.type not in IMAGE_PARTS or url is None or self.role != "user":
+            return _text(part, where)
+        return gallery.add_uri(url, f"{where}.image_url")
+
 
 def _text(part: Part, where: str) -> str:
     if part.type not in (*TEXT_PARTS, "refusal"):
         param = f"{where}.type"
+        why = f" but as a user's data: URI; {NO_FETCH}" * (part.type in IMAGE_PARTS)
         raise UnsupportedParameter(
-            f"{param}: {part.type[:100]!r} is not supported yet", param=param
+            f"{param}: {part.type[:100]!r} is not supported{why}", param=param
         )
     key = "refusal" if part.type == "refusal" else "text"
     text: str | None = getattr(part, key)

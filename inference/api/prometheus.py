@@ -16,6 +16,8 @@ from accounts.authentication import REJECTED, ApiKeyAuthentication, caller
 from accounts.callers import Caller
 
 from .endpoint import Endpoint
+from .openapi.older import PAGE
+from .openapi.operation import TEXT, operation
 
 SCRAPER = Caller("metrics", "metrics")
 
@@ -57,6 +59,7 @@ class MetricsView(Endpoint):
     permission_classes: list[type[BasePermission]] = [IsOperator]
     is_silent = True
 
+    @operation("What Prometheus scrapes", answer=PAGE, media_type=TEXT)
     async def get(self, request: Request) -> HttpResponse:
         # On the event loop, where the engines' state is steady.
         page: HttpResponse = ExportToDjangoView(request._request)

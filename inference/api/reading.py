@@ -27,12 +27,9 @@ class ChatReader:
         self._splitter = _splitter_after(prefix, is_thinking=is_thinking)
         self._parser = parser
         self.reasoning_tokens = 0
-        self._num_read = 0  # characters
-        self._says_from: int | None = None  # the character that ends the thoughts
         self._logprobs: list[TokenLogprob] | None = None
 
     def feed(self, piece: Piece) -> list[dict[str, Any]]:
-        self._num_read += len(piece.text)
         if piece.logprobs is not None:
             self._logprobs = [*(self._logprobs or ()), *piece.logprobs]
         thought, said = self._splitter.feed(piece.text)
@@ -50,7 +47,7 @@ class ChatReader:
 
     def take_logprobs(self) -> list[TokenLogprob] | None:
         """Those of the answer's own tokens, without thoughts, that have not been taken."""
-        start, waiting = self._says_from, self._logprobs
+        start, waiting = self._splitter.answer_at, self._logprobs
         if start is None or waiting is None:
             return None
         self._logprobs = None
@@ -65,8 +62,6 @@ class ChatReader:
     def _said(self, text: str) -> list[dict[str, Any]]:
         if not text:
             return []
-        if self._says_from is None:
-            self._says_from = self._num_read - len(text)
         if self._parser is None:
             return [{"content": text}]
         return [_delta(event) for event in self._parser.feed(text)]

@@ -13,11 +13,13 @@ from rest_framework.response import Response
 
 from accounts.authentication import caller
 from inference import operating
-from inference.models import LanguageModel
+from inference.models import MAX_SYSTEM_PROMPT, LanguageModel
 from inference.runtime import ModelNotFound
 
 from .body import checked
 from .endpoint import Endpoint
+from .openapi.older import RegistryModel, RegistryModels, RegistryState
+from .openapi.operation import operation
 from .refusals import ApiError, RegistryConflict
 from .schemas import FIRST_FAULT
 from .sse import DONE, KEEPALIVE, EventStream, frame
@@ -26,17 +28,18 @@ POLL_SECONDS = 0.25
 KEEPALIVE_POLLS = 60  # in a row that found nothing new
 
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
+LongText = Annotated[str, StringConstraints(max_length=MAX_SYSTEM_PROMPT, pattern=r"^[^\x00]*$")]
 VERBS = {"POST": "change", "PATCH": "change", "DELETE": "delete"}  # else one looks
 
 OPTIONS = [
     *("name", "task", "enabled", "pinned", "idle_timeout_seconds", "device", "gpu_layers"),
     *("split_mode", "tensor_split", "main_gpu", "flash_attention", "kv_cache_type", "threads"),
-    *("context_length", "context_policy", "max_sequences", "batch_tokens"),
-    "prefill_chunk_tokens",
+    *("context_length", "context_policy", "system_prompt", "max_sequences", "batch_tokens"),
+    *("prefill_chunk_tokens", "adapter_scale"),
 ]
 FROM_FILE = [
     *("sha256", "size_bytes", "licence", "architecture", "parameters", "quantization"),
-    "trained_context",
+    *("trained_context", "projector_sha256", "projector_size_bytes"),
 ]
 
 
@@ -50,6 +53,11 @@ class Changes(BaseModel):
     aliases: Annotated[list[Text], FIRST_FAULT] | None = None
     sha256: Text | None = None
     name: Text | None = None
+    projector: Text | None = None
+    projector_sha256: Text | None = None
+    base: Text | None = None
+    adapter_scale: float | None = None
+    draft: Text | None = None
     task: Text | None = None
     enabled: bool | None = None
     pinned: bool | None = None
@@ -64,16 +72,35 @@ class Changes(BaseModel):
     threads: int | None = None
     context_length: int | None = None
     context_policy: Text | None = None
+    system_prompt: LongText | None = None
     max_sequences: int | None = None
     batch_tokens: int | None = None
     prefill_chunk_tokens: int | None = None
 
     def columns(self) -> dict[str, Any]:
-        """What is given, but for the aliases."""
+        """What is given, but for the aliases.
+
+        Raises:
+            UnknownBase, UnknownDraft: the base, or the draft model, is none.
+            ApiError: the projector's source is malformed.
+        """
         given = self.model_dump(exclude_unset=True, exclude={"aliases"})
         if "id" in given:
             given["slug"] = given.pop("id")
+        if "base" in given:
+            given["base"] = operating.base_of(given["base"])
+        if given.get("projector"):
+            given["projector"] = projector_uri(given["projector"])
+        if "draft" in given:
+            given["draft"] = operating.draft_of(given["draft"])
         return given
+
+
+def projector_uri(source_or_path: str) -> str:
+    try:
+        return operating.source_uri(source_or_path)
+    except operating.SourceError as error:
+        raise ApiError(str(error), param="projector") from None
 
 
 class NewModel(Changes):
@@ -106,10 +133,22 @@ class OperatorsView(Endpoint):
 class ModelsView(OperatorsView):
     verb = "add"
 
+    @operation("All models", answer=RegistryModels)
     def get(self, request: Request) -> Response:
         rows = LanguageModel.objects.prefetch_related("aliases")
         return Response({"object": "list", "data": [described(row) for row in rows]})
 
+    @operation(
+        "Register a model",
+        body=NewModel,
+        example={
+            "source": "hf://Qwen/Qwen2.5-0.5B-Instruct-GGUF/qwen2.5-0.5b-instruct-q4_k_m.gguf",
+            "id": "qwen",
+        },
+        answer=RegistryModel,
+        status=201,
+        errors=(409,),
+    )
     def post(self, request: Request) -> Response:
         """Registers a model; its file is fetched in the background."""
         body = checked(NewModel, request.data)
@@ -119,24 +158,38 @@ class ModelsView(OperatorsView):
 
 
 class ModelView(OperatorsView):
+    @operation("One model", answer=RegistryModel)
     def get(self, request: Request, slug: str) -> Response:
         return Response(described(found(slug)))
 
+    @operation(
+        "Change a model",
+        body=Changes,
+        example={"pinned": True},
+        answer=RegistryModel,
+        errors=(409,),
+    )
     def patch(self, request: Request, slug: str) -> Response:
         row, body = found(slug), checked(Changes, request.data)
-        columns = body.columns()
-        if "idle_timeout_seconds" in request.data:  # null is the server's own
-            columns["idle_timeout_seconds"] = body.idle_timeout_seconds
         with refusals():
+            columns = body.columns()
+            if "idle_timeout_seconds" in request.data:  # null is the server's own
+                columns["idle_timeout_seconds"] = body.idle_timeout_seconds
+            for name in ("base", "draft"):
+                if name in request.data and getattr(body, name) is None:  # none any more
+                    columns[name] = None
             operating.change(row, columns, body.aliases)
         return Response(described(row))
 
+    @operation("Remove a model; its file stays", status=204)
     def delete(self, request: Request, slug: str) -> Response:
-        operating.delete(found(slug))
+        with refusals():
+            operating.delete(found(slug))
         return Response(status=204)
 
 
 class FetchView(OperatorsView):
+    @operation("Fetch its file in the background", answer=RegistryModel, status=202)
     def post(self, request: Request, slug: str) -> Response:
         row = found(slug)
         operating.start_fetching(row)
@@ -144,6 +197,7 @@ class FetchView(OperatorsView):
 
 
 class LoadView(OperatorsView):
+    @operation("Load it in the background", answer=RegistryModel, status=202, errors=(409,))
     def post(self, request: Request, slug: str) -> Response:
         row = found(slug)
         with refusals():
@@ -152,6 +206,7 @@ class LoadView(OperatorsView):
 
 
 class UnloadView(OperatorsView):
+    @operation("Unload it after its answers", answer=RegistryModel, status=202)
     def post(self, request: Request, slug: str) -> Response:
         row = found(slug)
         operating.unload(row)
@@ -159,6 +214,7 @@ class UnloadView(OperatorsView):
 
 
 class EventsView(OperatorsView):
+    @operation("How far a fetch or a load is", events=RegistryState)
     async def get(self, request: Request, slug: str) -> HttpResponseBase:
         row = await LanguageModel.objects.filter(slug=slug).afirst()
         if row is None:
@@ -210,7 +266,11 @@ def refusals() -> Iterator[None]:
     except operating.InvalidModel as error:
         param = "id" if error.column == "slug" else error.column
         raise ApiError(str(error), param=param) from None
-    except (operating.DuplicateModel, operating.NotFetched) as error:
+    except operating.UnknownBase as error:
+        raise ApiError(str(error), param="base") from None
+    except operating.UnknownDraft as error:
+        raise ApiError(str(error), param="draft") from None
+    except (operating.DuplicateModel, operating.NotFetched, operating.ModelInUse) as error:
         raise RegistryConflict(str(error), error.code) from None
     except operating.SourceError as error:
         raise ApiError(str(error), param="source") from None
@@ -221,6 +281,9 @@ def described(row: LanguageModel) -> dict[str, Any]:
         **_shown(row, operating.state_of(row)),
         "created": int(row.created_at.timestamp()),
         "source": operating.redacted(row.source),
+        "projector": operating.redacted(row.projector),
+        "base": row.base.slug if row.base else None,
+        "draft": row.draft.slug if row.draft else None,
         "aliases": sorted(alias.name for alias in row.aliases.all()),
         **{name: getattr(row, name) for name in (*OPTIONS, *FROM_FILE)},
     }

@@ -8,10 +8,13 @@ from pydantic_core import PydanticCustomError
 from accounts.sizes import check_prompt_length
 from inference.runtime import SamplingParams
 
-from .choices import Selection
+from .choices import RANDOM, Selection
 from .forms import FormFields
+from .functions import modern
+from .images import Gallery
 from .messages import Message, check_sendable
 from .refusals import ApiError, UnsupportedParameter
+from .thinking import ThinkingFields
 from .tools import ToolFields
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
@@ -72,6 +75,8 @@ class GenerationRequest(FormFields):
     model: Name
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
+    timings_per_token: bool = False  # llama-server's, as is the next
+    return_progress: bool = False
     max_tokens: Limit | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -98,7 +103,24 @@ class GenerationRequest(FormFields):
     stop_token_ids: Tokens | None = None
     min_tokens: int | None = None
     ignore_eos: bool | None = None
+    cache_prompt: bool = True
     n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] = 1
+    deterministic: bool = False
+
+    def check_deterministic(self, num_prompts: int, params: SamplingParams) -> None:
+        """
+        Raises:
+            ApiError: a receipt is for one answer, which has a seed if there is chance in it.
+        """
+        if not self.deterministic:
+            return
+        name = "prompt" if num_prompts > 1 else "best_of" if self.n == 1 else "n"
+        number = max(num_prompts, self.selection().num_computed)
+        if number > 1:
+            why = f"{number} answers at once cannot be deterministic"
+            raise ApiError(f"{name}: {why}", param=name)
+        if params.seed32 == RANDOM and not params.is_greedy:
+            raise ApiError(f"seed: {self.seed}: a deterministic answer needs one", param="seed")
 
     def ignored_params(self) -> list[str]:
         """Names of the fields that are not used.
@@ -133,6 +155,7 @@ class GenerationRequest(FormFields):
         fields["max_tokens"] = self.limit_tokens()
         fields["grammar"] = self.form()
         fields["num_logprobs"] = self.num_logprobs()
+        fields["thinking_budget_tokens"] = self.thinking_budget()
         return SamplingParams(**fields)
 
     def limit_tokens(self) -> int | None:
@@ -143,12 +166,16 @@ class GenerationRequest(FormFields):
     def selection(self) -> Selection:
         return Selection(self.n, self.n)
 
+    def thinking_budget(self) -> int | None:
+        """Tokens that the answer may think; None: any number."""
+        return None
+
     def num_logprobs(self) -> int | None:
         """How many likely tokens to tell beside each; None: no logprobs at all."""
         raise NotImplementedError
 
 
-class ChatCompletionRequest(GenerationRequest, ToolFields):
+class ChatCompletionRequest(ThinkingFields, GenerationRequest, ToolFields):
     length_fields = ("max_completion_tokens", "max_tokens")
     unsupported = {**UNSUPPORTED, **COMPLETIONS_ONLY}
 
@@ -163,9 +190,16 @@ class ChatCompletionRequest(GenerationRequest, ToolFields):
     def prompt(self) -> dict[str, Any]:
         """The prompt's fields of the engine's request."""
         check_sendable(self.chat_template_kwargs, "chat_template_kwargs")
-        messages = [m.plain(f"messages[{index}]") for index, m in enumerate(self.messages)]
+        gallery = Gallery()
+        plain = [m.plain(f"messages[{i}]", gallery) for i, m in enumerate(self.messages)]
+        messages = modern(plain)
         check_prompt_length(sum(len(message["content"] or "") for message in messages), "messages")
-        fields = {"messages": messages, "template_options": self.chat_template_kwargs}
+        fields = {
+            "messages": messages,
+            "images": gallery.images,
+            "template_options": {**self.thinking_options(), **self.chat_template_kwargs},
+            "use_cache": self.cache_prompt,
+        }
         self._check_final(messages)
         return (
             {**fields, "prefix": messages.pop()["content"]}
@@ -213,10 +247,33 @@ class CompletionRequest(GenerationRequest):
     unsupported = {**UNSUPPORTED, "continue_final_message": (False,), "top_logprobs": ()}
 
     prompt: str | Strings | Tokens | TokenLists
+    max_tokens: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     best_of: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
     echo: bool = False
     suffix: str = ""
+
+    @property
+    def scores(self) -> bool:
+        """Whether the prompt's tokens are to be judged."""
+        return self.echo and self.logprobs is not None
+
+    def limit_tokens(self) -> int | None:
+        """The engine is told in another way that there shall be none."""
+        return super().limit_tokens() or (None if self.max_tokens is None else 1)
+
+    def check_scores(self) -> None:
+        """
+        Raises:
+            ApiError: a field has no meaning where the prompt is judged, or nothing is written.
+        """
+        if self.max_tokens == 0 and not self.echo:
+            why = "an answer without a token needs echo to be true"
+            raise ApiError(f"max_tokens: 0: {why}", param="max_tokens")
+        for name in ("suffix", "deterministic"):
+            if self.scores and getattr(self, name):
+                why = "not beside the logprobs of an echoed prompt"
+                raise ApiError(f"{name}: {why}", param=name)
 
     def num_logprobs(self) -> int | None:
         """Those that choose the best are needed, too."""
@@ -237,6 +294,7 @@ class CompletionRequest(GenerationRequest):
 
     def prompts(self) -> list[dict[str, Any]]:
         """One for each choice of the answer."""
+        self.check_scores()
         prompt: Any = self.prompt
         if isinstance(prompt, str) or (prompt and isinstance(prompt[0], int)):
             prompt = [prompt]
@@ -255,16 +313,10 @@ class CompletionRequest(GenerationRequest):
         return [self._fields(one) for one in prompt]
 
     def _fields(self, prompt: str | list[int]) -> dict[str, Any]:
-        """
-        Raises:
-            UnsupportedParameter: there are no logprobs of what was not written.
-        """
-        if self.echo and self.logprobs is not None:
-            why = "logprobs: those of an echoed prompt are not supported here."
-            raise UnsupportedParameter(why, param="logprobs")
         fields: dict[str, Any] = {"text" if isinstance(prompt, str) else "tokens": prompt}
+        fields["use_cache"] = self.cache_prompt
         if self.echo:
-            fields["echo"] = True
+            fields |= {"echo": True, "scores": self.scores, "only_reads": self.max_tokens == 0}
         if self.suffix:
             fields["suffix"] = self.suffix
         return fields

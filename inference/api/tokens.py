@@ -14,6 +14,9 @@ from inference.models import LanguageModel
 
 from .body import checked
 from .endpoint import LimitedEndpoint
+from .images import refuse_images
+from .openapi.answers import InputTokens, Prompt, Tokenized
+from .openapi.operation import HELLO, MODEL, STORY, operation
 from .schemas import FIRST_FAULT, ChatCompletionRequest, Name, Token
 
 
@@ -41,11 +44,23 @@ class ShownTokens(BaseModel):
     return_token_strs: bool = Field(default=False)
 
 
+class TokenizeChatRequest(ChatCompletionRequest):
+    """`messages` as a chat request has them."""
+
+    return_token_strs: bool = False
+
+
 class TokenizeView(LimitedEndpoint):
     """Of a `prompt`, or of the prompt that `messages` make."""
 
     endpoint = "tokenize"
 
+    @operation(
+        "The tokens of a text, or of a conversation",
+        body=(TokenizeRequest, TokenizeChatRequest),
+        example=STORY,
+        answer=Tokenized,
+    )
     async def post(self, request: Request) -> HttpResponseBase:
         data = cast(dict[str, Any], request.data)
         if data.get("messages") is not None:
@@ -61,7 +76,7 @@ class TokenizeView(LimitedEndpoint):
         return Response(
             {
                 "count": len(told.tokens),
-                "max_model_len": runtime.status()[model.slug].context_length,
+                "max_model_len": runtime.status()[model.origin.slug].context_length,
                 "tokens": told.tokens,
                 "token_strs": told.names if with_names else None,
             }
@@ -71,6 +86,12 @@ class TokenizeView(LimitedEndpoint):
 class DetokenizeView(LimitedEndpoint):
     endpoint = "tokenize"
 
+    @operation(
+        "The text of tokens",
+        body=DetokenizeRequest,
+        example={"model": MODEL, "tokens": [1, 2]},
+        answer=Prompt,
+    )
     async def post(self, request: Request) -> HttpResponseBase:
         body = checked(DetokenizeRequest, request.data)
         model = await allowed(request, body.model, {"tokens": body.tokens})
@@ -80,6 +101,12 @@ class DetokenizeView(LimitedEndpoint):
 class TemplateView(LimitedEndpoint):
     endpoint = "tokenize"
 
+    @operation(
+        "The prompt that a conversation makes",
+        body=ChatCompletionRequest,
+        example=HELLO,
+        answer=Prompt,
+    )
     async def post(self, request: Request) -> HttpResponseBase:
         _, text = await rendered(request)
         return Response({"prompt": text})
@@ -90,6 +117,12 @@ class InputTokensView(LimitedEndpoint):
 
     endpoint = "chat"
 
+    @operation(
+        "How many tokens a conversation has",
+        body=ChatCompletionRequest,
+        example=HELLO,
+        answer=InputTokens,
+    )
     async def post(self, request: Request) -> HttpResponseBase:
         body, prompt = _chat(request)
         model = await allowed(request, body.model, prompt)
@@ -98,7 +131,10 @@ class InputTokensView(LimitedEndpoint):
 
 async def input_tokens(model: LanguageModel, prompt: dict[str, Any]) -> dict[str, Any]:
     count = await runtime.count_tokens(
-        model, prompt["messages"], template_options=prompt.get("template_options"), load=True
+        *(model, prompt["messages"]),
+        template_options=prompt.get("template_options"),
+        images=prompt.get("images") or (),
+        load=True,
     )
     return {"input_tokens": count}
 
@@ -106,6 +142,7 @@ async def input_tokens(model: LanguageModel, prompt: dict[str, Any]) -> dict[str
 async def rendered(request: Request) -> tuple[LanguageModel, str]:
     """The model that a chat request names, and the prompt that it would be given."""
     body, prompt = _chat(request)
+    refuse_images(prompt)
     model = await allowed(request, body.model, prompt)
     return model, await questions.render(model, prompt["messages"], prompt["template_options"])
 

@@ -54,26 +54,55 @@ class ToolFields(BaseModel):
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS, fail_fast=True)] = []
     tool_choice: Literal["none", "auto", "required"] | NamedTool = "auto"
     parallel_tool_calls: bool = True
+    # What both were before there were other tools than functions.
+    functions: Annotated[list[FunctionFields], Field(max_length=MAX_TOOLS, fail_fast=True)] = []
+    function_call: Literal["none", "auto"] | Named = "auto"
+
+    @property
+    def offers_functions(self) -> bool:
+        """In the older way."""
+        return bool(self.functions) or isinstance(self.function_call, Named)
+
+    @property
+    def has_tools(self) -> bool:
+        return bool(self.tools or self.offers_functions or self.is_call_forced)
 
     @property
     def is_call_forced(self) -> bool:
-        return self.tool_choice not in ("none", "auto")
+        return self._choice not in ("none", "auto")
 
-    def functions(self) -> list[Function]:
+    @property
+    def _choice(self) -> str | Named:
+        if self.offers_functions:
+            return self.function_call
+        choice = self.tool_choice
+        return choice.function if isinstance(choice, NamedTool) else choice
+
+    def callable(self) -> list[Function]:
         """Those that may be called.
 
         Raises:
             ApiError: two have the same name, or there are none though one has to be called.
         """
-        check_sendable([tool.function.parameters for tool in self.tools], "tools")
-        names = [tool.function.name for tool in self.tools]
+        if self.offers_functions and self.tools:
+            raise ApiError("functions: there are tools already", param="functions")
+        offered = self.functions or [tool.function for tool in self.tools]
+        check_sendable([one.parameters for one in offered], self._param())
+        names = [one.name for one in offered]
         for index, name in enumerate(names):
             if name in names[:index]:
-                param = f"tools[{index}].function.name"
+                param = self._param(index)
                 raise ApiError(f"{param}: {name!r} is the name of another tool", param=param)
         if self.is_call_forced and not names:
-            raise ApiError("tool_choice: there are no tools", param="tool_choice")
-        return [] if self.tool_choice == "none" else [_function(tool) for tool in self.tools]
+            param = "function_call" if self.offers_functions else "tool_choice"
+            raise ApiError(f"{param}: there are no {self._param()}", param=param)
+        return [] if self._choice == "none" else [_function(one) for one in offered]
+
+    def _param(self, index: int | None = None) -> str:
+        """The field that offers them, or the name of one of them."""
+        if index is None:
+            return "functions" if self.offers_functions else "tools"
+        return f"functions[{index}].name" if self.functions else f"tools[{index}].function.name"
 
     def forced(self, functions: Sequence[Function]) -> list[Function]:
         """Those of which one has to be called.
@@ -81,12 +110,12 @@ class ToolFields(BaseModel):
         Raises:
             ApiError: it is none of the tools.
         """
-        if not isinstance(self.tool_choice, NamedTool):
+        if not isinstance(self._choice, Named):
             return [*functions] if self.is_call_forced else []
-        name = self.tool_choice.function.name
+        name = self._choice.name
         if found := [function for function in functions if function.name == name]:
             return found
-        param = "tool_choice.function.name"
+        param = "function_call.name" if self.offers_functions else "tool_choice.function.name"
         raise ApiError(f"{param}: {name[:100]!r} is none of the tools", param=param)
 
 
@@ -105,9 +134,10 @@ class ToolUse:
         Raises:
             ApiError: the fields contradict each other.
         """
-        functions = fields.functions()
+        functions = fields.callable()
         forced = fields.forced(functions)
-        return cls(format_of(model.chat_template), functions, forced, fields.parallel_tool_calls)
+        several = fields.parallel_tool_calls and not fields.offers_functions
+        return cls(format_of(model.chat_template), functions, forced, several)
 
     def prompt(self, prompt: dict[str, Any]) -> dict[str, Any]:
         """The prompt's fields of the engine's request, with the tools in them."""
@@ -118,7 +148,8 @@ class ToolUse:
                 **prompt["template_options"],
                 **self.format.options(self.functions),
             },
-            "prefix": self.format.prefix if self.forced else prompt.get("prefix", ""),
+            "lead": self.format.lead(self.forced) if self.forced else "",
+            "shown": [*self.format.shown] if self.functions else [],
         }
 
     def grammar(self, form: Grammar | None) -> Grammar | None:
@@ -139,8 +170,7 @@ class ToolUse:
     def parser(self) -> CallParser | None:
         if not self.functions:
             return None
-        names = {function.name for function in self.functions}
-        return CallParser(self.format, names, is_forced=bool(self.forced), has_several=self.several)
+        return CallParser(self.format, self.functions, forced=self.forced, has_several=self.several)
 
 
 def mentions_tools(messages: Sequence[dict[str, Any]]) -> bool:
@@ -148,6 +178,5 @@ def mentions_tools(messages: Sequence[dict[str, Any]]) -> bool:
     return any(message.get("tool_calls") for message in messages)
 
 
-def _function(tool: Tool) -> Function:
-    fields = tool.function
+def _function(fields: FunctionFields) -> Function:
     return Function(fields.name, fields.description or "", fields.parameters or NO_ARGUMENTS)

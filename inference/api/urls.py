@@ -1,9 +1,20 @@
 """OpenAI's paths under /v1, and the older service's without a version."""
 
-from django.urls import path, re_path
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
 
-from . import embeddings, health, legacy, prometheus, registry, tokens, usage, views
+from . import embeddings, health, legacy, prometheus, receipts, registry, tokens, usage, views
 from .anthropic.views import CountTokensView, MessagesView
+from .openapi.views import SchemaView
+
+
+class AnyText(StringConverter):
+    """Whatever comes, slashes and ends of lines too, which Django's `path` stops at."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(AnyText, "any")
 
 urlpatterns = [
     path("v1/chat/completions", views.ChatCompletionsView.as_view(), name="chat-completions"),
@@ -20,9 +31,10 @@ urlpatterns = [
     path("v1/apply-template", tokens.TemplateView.as_view(), name="apply-template"),
     path("v1/embeddings", embeddings.EmbeddingsView.as_view(), name="embeddings"),
     path("v1/rerank", embeddings.RerankView.as_view(), name="rerank"),
+    path("v1/receipts/<uuid:receipt>", receipts.ReceiptView.as_view(), name="receipt"),
     path("v1/usage", usage.UsageView.as_view(), name="usage"),
     path("v1/models", views.ModelsView.as_view(), name="models"),
-    path("v1/models/<path:name>", views.ModelView.as_view(), name="model"),
+    path("v1/models/<any:name>", views.ModelView.as_view(), name="model"),
     path("v1/admin/models", registry.ModelsView.as_view(), name="admin-models"),
     path("v1/admin/models/<str:slug>", registry.ModelView.as_view(), name="admin-model"),
     path("v1/admin/models/<str:slug>/fetch", registry.FetchView.as_view(), name="admin-fetch"),
@@ -32,7 +44,8 @@ urlpatterns = [
     re_path(r"^v1/.*", views.UnknownPathView.as_view()),
     path("completions", legacy.LegacyCompletionsView.as_view(), name="legacy-completions"),
     path("models", legacy.LegacyModelsView.as_view(), name="legacy-models"),
-    path("models/<path:name>", legacy.LegacyModelView.as_view(), name="legacy-model"),
+    path("models/<any:name>", legacy.LegacyModelView.as_view(), name="legacy-model"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     path("health", health.HealthView.as_view(), name="health"),
     path("readiness", health.ReadinessView.as_view(), name="readiness"),
     path("metrics", prometheus.MetricsView.as_view(), name="metrics"),

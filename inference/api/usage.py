@@ -16,6 +16,8 @@ from accounts.models import UsageRecord
 from accounts.models.usage import NO_FAILURES, TOKENS
 
 from .endpoint import Endpoint
+from .openapi.answers import UsageReport
+from .openapi.operation import operation
 from .refusals import ApiError
 
 MAX_DAYS = 366
@@ -29,6 +31,11 @@ class UsageView(Endpoint):
 
     endpoint = "usage"
 
+    @operation(
+        "What the key has used, and where its quotas stand",
+        query={"days": {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": 30}},
+        answer=UsageReport,
+    )
     def get(self, request: Request) -> Response:
         asker, days = caller(request), _days(request)
         rows = [*_by_day(UsageRecord.objects.of_subject(asker.subject), days)]

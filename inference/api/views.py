@@ -24,11 +24,21 @@ from .endpoint import Endpoint, LimitedEndpoint
 from .generating import chunks, submitted, whole
 from .headers import header_list
 from .idempotency import OPENAIS, idempotent
+from .openapi.answers import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    CompletionChunk,
+    Model,
+    Models,
+)
+from .openapi.operation import HELLO, STORY, operation
 from .refusals import NoSuchPath
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
 from .tools import ToolUse, mentions_tools
 
+RECEIPT = "x-receipt"
 CAPABILITIES = {
     Task.GENERATE: ["completion", "chat"],
     Task.EMBED: ["embedding"],
@@ -47,9 +57,20 @@ async def answered(
 ) -> HttpResponseBase:
     """Queue every prompt, then answer whole or as a stream. All refusals are raised here."""
     ignored, selection = body.ignored_params(), body.selection()
+    body.check_deterministic(len(prompts), params)
+    asker = view.asker(request)
     choices = await submitted(
-        *(view.asker(request), body.model, prompts, params, selection.num_computed),
+        *(
+            asker.alone() if body.deterministic else asker,
+            body.model,
+            prompts,
+            params,
+            selection.num_computed,
+        ),
         on_end=recorder.observe,
+        with_timings=body.stream and body.timings_per_token,
+        with_progress=body.stream and body.return_progress,
+        deterministic=body.deterministic,
     )
     view.answers = choices
     answer = make_answer(choices[0], choices[0].model.slug)
@@ -59,6 +80,8 @@ async def answered(
         response = EventStream(chunks(answer, choices, with_usage=with_usage))
     else:
         response = Response(await whole(answer, choices, selection))
+    if choices[0].receipt:
+        response[RECEIPT] = str(choices[0].receipt)
     if ignored:
         response["x-ignored-params"] = header_list(ignored)
     return response
@@ -70,17 +93,16 @@ async def chat_completion(
     body = checked(ChatCompletionRequest, request.data)
     prompt, params = body.prompt(), body.params()
     make_parser: Callable[[], CallParser | None] | None = None
-    if body.tools or body.is_call_forced or mentions_tools(prompt["messages"]):
+    if body.has_tools or mentions_tools(prompt["messages"]):
         use = ToolUse.of(body, await admission.allowed_model(caller(request), body.model))
         if use.functions:
             body.check_beside_tools()
         prompt, make_parser = use.prompt(prompt), use.parser
         params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
-    has_form = params.grammar is not None
     make_answer = partial(
         ChatAnswer,
         make_parser=make_parser,
-        has_form=has_form,
+        has_functions=body.offers_functions,
         prefix=prompt["prefix"] if body.continue_final_message else "",
     )
     response = await answered(view, request, body, [prompt], params, make_answer, recorder)
@@ -91,6 +113,13 @@ async def chat_completion(
 class ChatCompletionsView(LimitedEndpoint):
     endpoint = "chat"
 
+    @operation(
+        "Answer a conversation",
+        body=ChatCompletionRequest,
+        example=HELLO,
+        answer=ChatCompletion,
+        events=ChatCompletionChunk,
+    )
     @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(CHAT) as recorder:
@@ -100,6 +129,13 @@ class ChatCompletionsView(LimitedEndpoint):
 class CompletionsView(LimitedEndpoint):
     endpoint = "completions"
 
+    @operation(
+        "Continue a text",
+        body=CompletionRequest,
+        example=STORY,
+        answer=Completion,
+        events=CompletionChunk,
+    )
     @idempotent(OPENAIS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(COMPLETIONS) as recorder:
@@ -111,6 +147,7 @@ class CompletionsView(LimitedEndpoint):
 class ModelsView(Endpoint):
     endpoint = "models"
 
+    @operation("The models that requests may name now", answer=Models)
     async def get(self, request: Request) -> Response:
         metrics.MODELS_LISTS.inc()
         status = runtime.status()
@@ -122,6 +159,7 @@ class ModelsView(Endpoint):
 class ModelView(Endpoint):
     endpoint = "models"
 
+    @operation("One model, by id or alias", answer=Model)
     async def get(self, request: Request, name: str) -> Response:
         metrics.MODEL_INFOS.inc()
         row = await admission.allowed_model(caller(request), name)
@@ -129,8 +167,9 @@ class ModelView(Endpoint):
 
 
 def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) -> dict[str, Any]:
-    engine = status.get(row.slug)
-    length = (engine and engine.context_length) or row.context_length or row.trained_context
+    origin = row.origin
+    engine = status.get(origin.slug)
+    length = (engine and engine.context_length) or origin.context_length or origin.trained_context
     return {
         "id": row.slug,
         "object": "model",
@@ -139,14 +178,17 @@ def model_object(row: LanguageModel, status: dict[str, runtime.EngineStatus]) ->
         "name": row.display_name,
         "context_length": length,
         "max_model_len": length,
-        "capabilities": CAPABILITIES[Task(row.serves)],
-        "quantization": row.quantization,
+        "capabilities": CAPABILITIES[Task(row.serves)] + ["vision"] * row.reads_images,
+        "quantization": origin.quantization,
+        "base": origin.slug if row.adapter else None,
         "status": engine.state if engine else "unloaded",
     }
 
 
 class UnknownPathView(Endpoint):
     """For what is under /v1 and no view answers. Only callers who are let in hear that."""
+
+    schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

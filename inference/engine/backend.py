@@ -1,14 +1,45 @@
 """What the engine asks of a model."""
 
 import collections.abc
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .config import EngineConfig, EngineInfo
 from .grammar import Constraint, Grammar
+from .image import Image
 from .request import Sequence
 from .scheduler import Work
+from .snapshot_file import State
+from .speculation import Drafter
+
+
+def nothing() -> None:
+    """To do meanwhile."""
+
+
+class Vectors(NamedTuple):
+    """A part of a prompt that an image becomes: so many vectors, each in the place of a token.
+
+    `is_whole` and `num_positions` are those of a Span.
+    """
+
+    length: int
+    is_whole: bool = False
+    num_positions: int | None = None
+
+
+class Eyes(Protocol):
+    """What reads images for a model; it may be used from any thread."""
+
+    salt: str  # names all that decides, beside an image, what it becomes
+
+    def look(self, image: Image) -> list[list[int] | Vectors]:
+        """What the image becomes in a prompt: vectors, and tokens around and between them.
+
+        Raises:
+            InvalidParameter: it cannot be decoded, or has more vectors than a step.
+        """
 
 
 class Reader(Protocol):
@@ -19,8 +50,16 @@ class Reader(Protocol):
     max_token_length: int  # characters of the longest token's text
 
     @property
+    def eyes(self) -> Eyes | None:
+        """What reads images, if anything does."""
+
+    @property
     def infill(self) -> tuple[int, int, int] | None:
         """Tokens that stand before a text, its suffix and what fills in between, if it has them."""
+
+    @property
+    def opening(self) -> int | None:
+        """The token that begins a thought, if its chat template knows that it may think."""
 
     def tokenize(self, text: str, add_special: bool = True) -> list[int]:
         """Tokens of a prompt, with the model's own opening token unless told without."""
@@ -60,8 +99,12 @@ class EmbedBackend(Reader, Protocol):
 
 class Backend(Reader, Protocol):
     """A loaded model that writes, and its KV cache. Only for the engine's thread, but for
-    the first method:
+    the first two methods:
     """
+
+    @property
+    def drafter(self) -> Drafter | None:
+        """A second model that guesses for this one, if it has one; closed with it."""
 
     def constraint(self, grammar: Grammar) -> Constraint:
         """A new one at the beginning of the grammar, from any thread. What samples asks it.
@@ -70,26 +113,54 @@ class Backend(Reader, Protocol):
             InvalidParameter: the grammar cannot be used.
         """
 
+    def check_adapter(self, id: str) -> None:
+        """From any thread.
+
+        Raises:
+            ModelLoadFailed: requests cannot have that adapter; an empty id stands for none.
+        """
+
     def is_end(self, token: int) -> bool:
         """Whether the model says with this token that its answer is complete."""
 
     def begin(self, sequence: Sequence) -> None:
         """Prepare to sample for the sequence; it has a slot, and may have had one before."""
 
-    def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
-        """Compute one step; return a token for each work that samples, in order.
+    def forward(
+        self,
+        works: collections.abc.Sequence[Work],
+        meanwhile: collections.abc.Callable[[], None] = nothing,
+    ) -> list[list[int]]:
+        """Compute one step; return tokens for each work that samples, in order.
 
-        Sequences that ask for logprobs get the `ranks` of theirs.
+        `meanwhile` is called once, while the device computes if `info.is_async`.
+
+        That is one, and one more for each of the first drafted tokens that were right.
+        Of those that were wrong nothing stays.
+
+        All works are of one adapter; one with a span is alone.
+
+        Sequences that ask for logprobs get the `ranks` of theirs, and as many more `scores` as
+        tokens of the work are `scored`.
 
         Raises:
             DecodeFailed: what the cache holds is in doubt.
         """
 
-    def copy(self, source: int, slot: int, num_tokens: int) -> None:
-        """Let an empty slot begin with the first tokens of another; if `can_share`."""
+    def copy(self, source: int, slot: int, start: int, end: int) -> None:
+        """Let a slot have another's cells from `start` to `end` as well; if `can_share`."""
 
-    def forget(self, slot: int) -> None:
-        """Empty the slot's part of the KV cache."""
+    def cut(self, slot: int, start: int, end: int | None) -> None:
+        """Take from a slot its cells from `start` to `end`, or all from there on."""
+
+    def save(self, slot: int) -> State:
+        """What the cache holds of the slot; if `can_share`. Empty if that cannot be had."""
+
+    def restore(self, slot: int, saved: State, num_tokens: int) -> bool:
+        """Let an empty slot begin with the first tokens of what was saved, of any slot.
+
+        False, and the slot is empty, if that cannot be: without cells for all of them, say.
+        """
 
     def end(self, sequence: Sequence) -> None:
         """Free what `begin` made."""

@@ -1,5 +1,7 @@
 """Constrained answers of a model that has no words for them: byte by byte."""
 
+from collections.abc import Set
+
 import numpy as np
 from llguidance import LLTokenizer, TokenizerWrapper
 from numpy.typing import NDArray
@@ -50,9 +52,8 @@ class Bytewise:
         self._inner.accept(END if token == END else token - FIRST + 1)
 
 
-def shortest(constraint: Constraint) -> int:
+def shortest(allowed: Set[int]) -> int:
     """The next token of an answer that is about the shortest."""
-    allowed = set(constraint.allowed().tolist())
     if {QUOTE, BACKSLASH} <= allowed:  # within a string
         return QUOTE
     order = (END, *(FIRST + byte for byte in PREFERRED))

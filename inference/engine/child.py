@@ -45,6 +45,7 @@ from .wire import (
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.1  # between two messages
+TIDY_SECONDS = 60.0
 
 
 class Outbox:
@@ -102,6 +103,19 @@ class Desk(threading.Thread):
                     self._engine.intake.prepare(request)
                 case asked:
                     self._engine.intake.tell(asked)
+
+
+class Keeper(threading.Thread):
+    """Has the engine tidy up now and then."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(name="keeper", daemon=True)
+        self._engine = engine
+
+    def run(self) -> None:
+        while True:
+            time.sleep(TIDY_SECONDS)
+            self._engine.tidy()
 
 
 class Inbox(threading.Thread):
@@ -186,6 +200,8 @@ def serve(channel: Channel, start: Start) -> None:
         outbox.send(Failure.of(ModelLoadFailed(f"{start.config.path}: {error!r}")))
         return
     inbox.serve(engine)
+    if isinstance(engine, Engine):
+        Keeper(engine).start()
     outbox.send(Ready(engine.backend.info))
     engine.run()
 

@@ -1,5 +1,6 @@
 """Grammars on llguidance: compiled once each, within limits, and followed token by token."""
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,6 +22,9 @@ STACK_BYTES = 512 * 2**20
 # Neither endless, as small models like it, nor none, which they do not know from training.
 JSON_OPTIONS: Any = {"whitespace_pattern": r"( |\n[ \t]{0,20})?"}
 MAX_REASON_CHARS = 500
+TIME_FORMATS = ("date-time", "time")
+TO_SECOND_59 = "^[^:]*:[^:]*:[0-5]"
+VALUES = {"const", "enum", "default", "examples"}  # of a schema, what are no schemas
 
 
 class Compiler:
@@ -130,10 +134,33 @@ def _source(grammar: Grammar) -> str:
         case "json_schema":
             _check_properties(grammar)
             return llguidance.LLMatcher.grammar_from_json_schema(
-                grammar.source, overrides=JSON_OPTIONS
+                _without_leap_seconds(grammar.source), overrides=JSON_OPTIONS
             )
         case kind:
             return llguidance.grammar_from(kind, grammar.source)
+
+
+def _without_leap_seconds(source: str) -> str:
+    """The schema, with times that all programs read: llguidance writes a minute's 60th second,
+    too, which RFC 3339 has in its grammar, and hardly any minute and library have.
+    """
+    if not any(f'"{kind}"' in source for kind in TIME_FORMATS):
+        return source
+    schema = json.loads(source)
+    _restrict_times(schema)
+    return json.dumps(schema)
+
+
+def _restrict_times(schema: Any) -> None:
+    if isinstance(schema, list):
+        for part in schema:
+            _restrict_times(part)
+    elif isinstance(schema, dict):
+        if schema.get("format") in TIME_FORMATS:
+            schema.setdefault("pattern", TO_SECOND_59)
+        for key, part in schema.items():
+            if key not in VALUES:
+                _restrict_times(part)
 
 
 def _check_properties(grammar: Grammar) -> None:

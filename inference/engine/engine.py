@@ -4,20 +4,35 @@ import logging
 import queue
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 
-from .backend import Backend
+from .archive import Archive, make_store
+from .backend import Backend, nothing
+from .config import EngineConfig, EngineInfo
 from .errors import EngineError, EngineStopped
 from .intake import OUR_FAULT, Intake
-from .kvcache import KvCache
-from .logprobs import TokenLogprob
+from .kvcache import Copy, Cut, KvCache, Move, Save
 from .pace import Pace
 from .reporter import Reporter
-from .request import FinishReason, Request, Sequence
+from .request import FinishReason, Request, Sequence, Status
 from .scheduler import Scheduler, Work
+from .speculation import Speculation
+from .speech import Note, Speech
 from .stats import Load
+from .tempo import Tempo
+from .thoughts import Place
 from .wire import Delta, Failure, Finish, FromEngine, Step
 
 logger = logging.getLogger(__name__)
+
+REST_SECONDS = 0.5  # without a request, before idle conversations are saved
+LEAST_TIMED_TOKENS = 64  # of prompts in a step, to say what one costs
+
+
+class Tidy(Enum):
+    """A note for the engine's own thread."""
+
+    TIDY = auto()
 
 
 class Engine:
@@ -39,22 +54,34 @@ class Engine:
         assert info.context_length <= info.cache_tokens, "a request would never fit"
         self.backend = backend
         self.scheduler = Scheduler(
-            KvCache(info.cache_tokens),
+            KvCache(
+                info.cache_tokens,
+                info.max_sequences,
+                num_idle_slots=info.num_slots - info.max_sequences,
+                can_share=info.can_share,
+                max_idle_cells=info.idle_tokens,
+            ),
             max_sequences=info.max_sequences,
             batch_tokens=info.batch_tokens,
-            prefill_chunk_tokens=info.prefill_chunk_tokens,
-            can_share=info.can_share,
+            tempo=make_tempo(backend.config, info),
+            speculation=Speculation(info.draft_tokens, backend.drafter),
         )
+        store = make_store(backend.config, info)
+        self._archive = store and Archive(backend, self.scheduler.cache, store, self._move, clock)
         self._pace = Pace()
         self._reporter = Reporter(self.scheduler, self._pace)
         self._send = send
         self._clock = clock
-        self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
-        self.intake = Intake(backend, send, self._inbox.put, clock, backend.constraint)
+        self._inbox: queue.SimpleQueue[Sequence | int | Tidy | None] = queue.SimpleQueue()
+        checks = (backend.constraint, backend.check_adapter)
+        self.intake = Intake(backend, send, self._inbox.put, clock, *checks)
         self._sequences: dict[int, Sequence] = {}
         self._is_stopping = False
+        self._speech = Speech(backend)
+        self._notes: list[Note] = []  # of tokens whose text nobody knows yet
         self._deltas: list[Delta] = []
         self._finished: list[Finish] = []
+        self._has_news = False  # somebody's first token, or last
 
     # From other threads
 
@@ -67,6 +94,10 @@ class Engine:
         """Drop the request before the next step. Unknown ids have just finished."""
         if not self.intake.withdraw(id):
             self._inbox.put(id)
+
+    def tidy(self) -> None:
+        """Let go what is kept of sequences that are over, and should not be any more."""
+        self._inbox.put(Tidy.TIDY)
 
     def stop(self) -> None:
         self._inbox.put(None)
@@ -84,9 +115,13 @@ class Engine:
             except Exception:
                 logger.exception("step failed")
                 self._fail_running(EngineError(OUR_FAULT))
+        if self._notes:
+            self._flush()
         for sequence in self.scheduler.sequences():
             self._fail(sequence, EngineStopped("The model was unloaded before the end."))
         self.intake.close()
+        if self._archive:
+            self._archive.close()
         self.backend.close()
 
     def step(self) -> None:
@@ -94,52 +129,155 @@ class Engine:
         works = self._plan()
         self._report()  # before the step, which may take long
         if works:
-            self._settle(works, self.backend.forward(works))
-        if works or self._finished:
+            self._settle(works, self._forward(works))
+        if works and not self._is_urgent:
+            return  # it is told while the next one is computed
+        if works or self._notes or self._finished:
             self._flush()
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether somebody waits for what the step has brought more than for what it says next."""
+        return not self.backend.info.is_async or self._has_news or self.scheduler.is_idle
+
+    def _next_note(self) -> Sequence | int | Tidy | None:
+        """Wait for it; if that takes long, do what would disturb those at work."""
+        rest = REST_SECONDS
+        while True:
+            try:
+                return self._inbox.get(timeout=rest)
+            except queue.Empty:
+                rest = 0.0
+                if not self._archive or not self._archive.keep_one():
+                    return self._inbox.get()
 
     def _receive(self, block: bool) -> None:
         while block or not self._inbox.empty():
-            match self._inbox.get():
+            match self._next_note():
                 case Sequence() as sequence:
                     self._sequences[sequence.id] = sequence
                     self.scheduler.add(sequence)
                     self._reporter.hurry()
                 case int(id):
                     self._cancel(id)
+                case Tidy.TIDY if self._archive:
+                    self._archive.tidy(time.time())
                 case None:
                     self._is_stopping = True
             block = False
 
     def _plan(self) -> list[Work]:
-        for slot in self.scheduler.make_room():
-            self.backend.forget(slot)
-        for sequence in self.scheduler.admit(self._clock()):
-            if sequence.source is not None:
-                assert sequence.slot is not None
-                self.backend.copy(sequence.source, sequence.slot, sequence.num_computed)
+        now = self._clock()
+        self.scheduler.make_room(now)
+        if self.backend.info.is_async and self.scheduler.is_sparse:
+            self.scheduler.compact(now)  # a GPU's attention pays for cells that nobody uses
+        entered = self.scheduler.admit(now)
+        self._move()
+        if any(sequence.is_alone for sequence in entered):
+            self.backend.clear()  # where its cells are must not depend on who was here
+        for sequence in entered:
+            if self._archive:
+                self._archive.restore(sequence)
             self.backend.begin(sequence)
             self._reporter.hurry()
-        return self.scheduler.plan()
+        works = self.scheduler.plan()
+        self._move()  # guesses may have taken the cells of what was idle
+        return works
+
+    def _move(self) -> None:
+        for move in self.scheduler.cache.take_moves():
+            self._do(move)
+
+    def _do(self, move: Move) -> None:
+        match move:
+            case Save(slot, path) if self._archive:
+                self._archive.save(slot, path)
+            case Copy(source, slot, start, end):
+                self.backend.copy(source, slot, start, end)
+            case Cut(slot, start, end):
+                self.backend.cut(slot, start, end)
+
+    def _forward(self, works: list[Work]) -> list[list[int]]:
+        started = self._clock()
+        meanwhile = self._flush if self.backend.info.is_async else nothing
+        tokens = self.backend.forward(works, meanwhile)
+        num_prompt = sum(len(work.tokens) for work in works if not work.sequence.is_decoding)
+        took = self._clock() - started
+        if num_prompt and len(works) > 1:
+            self.scheduler.tempo.note(num_prompt, took)
+        if num_prompt >= LEAST_TIMED_TOKENS and self._archive:
+            self._archive.note_computed(num_prompt, took)
+        return tokens
 
     def _report(self) -> None:
         if progress := self._reporter.report(self._clock()):
             self._send(Step([], [], progress=progress))
 
-    def _settle(self, works: list[Work], tokens: list[int]) -> None:
+    def _settle(self, works: list[Work], outputs: list[list[int]]) -> None:
         now = self._clock()
-        for work in works:
-            work.sequence.num_computed += len(work.tokens)
-        sampled = (work.sequence for work in works if work.samples)
-        for sequence, token in zip(sampled, tokens, strict=True):
+        sampled = list(zip((work for work in works if work.samples), outputs, strict=True))
+        wrong = {w.sequence: w.num_drafted + 1 - len(tokens) for w, tokens in sampled}
+        self.scheduler.settle(works, wrong)
+        for work, tokens in sampled:
+            sequence = work.sequence
             if sequence.first_token_at is None:
                 sequence.first_token_at = now
-            self._accept(sequence, token)
+                self._has_news = True
+                self._open(sequence)
+            if sequence.guesses:
+                sequence.guesses.judge(work.num_drafted, len(tokens) - 1)
+            for token in tokens:
+                self._accept(sequence, token)
+
+    def _open(self, sequence: Sequence) -> None:
+        """The prompt has been computed; that may be all."""
+        is_all = not sequence.max_tokens
+        if is_all or sequence.request.scores:
+            self._deltas.append(self._speech.opening(sequence, is_over=is_all))
+        if is_all:
+            self._finish(sequence, FinishReason.LENGTH)
 
     def _accept(self, sequence: Sequence, token: int) -> None:
+        """A token has been chosen: take it, and what follows without a choice.
+
+        It may have ended with one that was drafted before.
+        """
+        if sequence.status is Status.FINISHED:
+            return
+        thoughts = sequence.thoughts
+        if thoughts is None:
+            self._append(sequence, token)
+            return
+        taken = thoughts.take(token, is_end=self.backend.is_end(token))
+        if taken.stands:
+            self._append(sequence, token)
+        for fed in taken.fed:
+            self._feed(sequence, fed)
+        for fed in taken.silent:
+            self._feed(sequence, fed, is_silent=True)
+        sequence.constraint = thoughts.constraint
+        if thoughts.place is Place.BEHIND:
+            sequence.thoughts = None
+
+    def _feed(self, sequence: Sequence, token: int, *, is_silent: bool = False) -> None:
+        """A token that nobody chose; it is computed with the next step, like a prompt's."""
+        if sequence.status is Status.FINISHED:
+            return
+        sequence.output_tokens.append(token)
+        is_last = len(sequence.output_tokens) >= sequence.max_tokens
+        note = Note(
+            sequence, token, is_over=is_last, may_stop=False, is_fed=True, is_silent=is_silent
+        )
+        self._say(note)
+        if is_last:
+            self._finish(sequence, FinishReason.LENGTH)
+
+    def _append(self, sequence: Sequence, token: int) -> None:
         params, constraint = sequence.request.params, sequence.constraint
         may_stop = sequence.may_stop
         sequence.output_tokens.append(token)
+        if sequence.guesses:
+            sequence.guesses.append(token)
         if constraint:
             constraint.accept(token)
             if constraint.error:
@@ -151,30 +289,20 @@ class Engine:
             self.backend.is_end(token) and (is_complete or not params.ignore_eos)
         )
         is_end = ends and (may_stop or is_complete)
-        piece = b"" if is_end else self.backend.piece(token)
-        text = sequence.text.feed(piece, may_stop=may_stop)
-        is_stopped = is_end or is_complete or sequence.text.stopped
-        is_over = is_stopped or is_last
-        if is_over:
-            text += sequence.text.finish()
-        logprobs = self._logprobs(sequence, piece, text, is_end, is_over)
-        self._deltas.append(Delta(sequence.id, text, 1, logprobs))
-        if is_stopped:
+        is_over = is_end or is_complete or is_last
+        facts = sequence.ranks, sequence.so_far(self._clock())
+        self._say(Note(sequence, token, is_end, is_over, may_stop, False, False, *facts))
+        if is_end or is_complete or sequence.text.stopped:
             self._finish(sequence, FinishReason.STOP)
         elif is_last:
             self._finish(sequence, FinishReason.LENGTH)
 
-    def _logprobs(
-        self, sequence: Sequence, piece: bytes, sent: str, is_end: bool, is_over: bool
-    ) -> list[TokenLogprob] | None:
-        """Those that go out with the text; the end itself has none."""
-        stream, ranks = sequence.logprobs, sequence.ranks
-        if stream is None or ranks is None:
-            return None
-        if not is_end:
-            top = [(self.backend.name(token), logprob) for token, logprob in ranks.top]
-            stream.add(piece, ranks, top, sequence.text)
-        return stream.take(sent, sequence.text, is_over=is_over)
+    def _say(self, note: Note) -> None:
+        """At once where the text decides whether the answer goes on; else with all others."""
+        if note.sequence.request.params.stop:
+            self._deltas.append(self._speech.delta(note))
+        else:
+            self._notes.append(note)
 
     def _cancel(self, id: int) -> None:
         if sequence := self._sequences.get(id):
@@ -186,12 +314,17 @@ class Engine:
         if sequence.admitted_at is not None:
             self._pace.note(sequence.age(now))
         usage, timings = sequence.usage(), sequence.timings(now)
-        self._finished.append(Finish(sequence.id, reason, usage, timings, sequence.text.matched))
+        matched, trace = sequence.text.matched, sequence.trace()
+        self._has_news = True
+        self._finished.append(Finish(sequence.id, reason, usage, timings, matched, trace))
 
     def _fail_running(self, error: EngineError) -> None:
         """After a failed step nothing in the KV cache is to be trusted."""
+        if self._notes:  # what was written before it
+            self._flush()
         for sequence in list(self.scheduler.running):
             self._fail(sequence, error)
+        self.scheduler.cache.clear()
         self.backend.clear()
         self._flush()
 
@@ -205,18 +338,25 @@ class Engine:
         self._send(Failure.of(error, sequence.id))
 
     def _release(self, sequence: Sequence) -> None:
-        slot = self.scheduler.remove(sequence)
-        if slot is not None:
-            self.backend.forget(slot)
+        self.scheduler.remove(sequence)
         self.backend.end(sequence)
         del self._sequences[sequence.id]
         self.intake.leave()
 
     def _flush(self) -> None:
+        self._deltas += map(self._speech.delta, self._notes)
+        self._notes = []
         self._send(Step(self._deltas, self._finished, self.load))
-        self._deltas, self._finished = [], []
+        self._deltas, self._finished, self._has_news = [], [], False
 
     @property
     def load(self) -> Load:
-        scheduler = self.scheduler
-        return Load(len(scheduler.running), len(scheduler.waiting), scheduler.cache.num_used)
+        scheduler, cache = self.scheduler, self.scheduler.cache
+        num_live = cache.num_cells - cache.num_free
+        return Load(len(scheduler.running), len(scheduler.waiting), num_live)
+
+
+def make_tempo(config: EngineConfig, info: EngineInfo) -> Tempo:
+    """What the row says holds; otherwise the engine finds out what its steps may take."""
+    target = 0.0 if config.prefill_chunk_tokens else config.target_step_seconds
+    return Tempo(info.prefill_chunk_tokens, most=info.batch_tokens, target_seconds=target)

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from .config import EngineConfig, EngineInfo
+from .config import EngineConfig, EngineInfo, Setup
 from .counts import Counts
 from .embedding import EmbedRequest
 from .environment import without_secrets
@@ -61,6 +61,17 @@ ROOT = Path(__file__).resolve().parents[2]  # where `inference` can be imported 
 STOP_SECONDS = 10.0  # for an engine to free its model before it is killed
 
 _ids = count(1)
+
+
+async def start_process(end: socket.socket) -> asyncio.subprocess.Process:
+    """An engine's, which holds that end of a socket."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "inference.engine.child", str(end.fileno())),
+        pass_fds=[end.fileno()],
+        stdin=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=without_secrets(os.environ),
+    )
 
 
 class EngineHost:
@@ -138,13 +149,7 @@ class EngineHost:
         with theirs:
             self._reader, self._writer = await asyncio.open_connection(sock=ours)
             try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "inference.engine.child", str(theirs.fileno())),
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    cwd=ROOT,
-                    env=without_secrets(os.environ),
-                )
+                self._process = await start_process(theirs)
             except (OSError, asyncio.CancelledError):
                 self._writer.close()
                 raise
@@ -175,7 +180,8 @@ class EngineHost:
         mailbox = Mailbox(on_end, on_gap)
         accepted = await self._accepted(Submit(request), request.prompt_param, mailbox, admit)
         return TokenStream(
-            mailbox, accepted, self.info.context_length, lambda: self._cancel(request.id)
+            *(mailbox, accepted, self.info.context_length, lambda: self._cancel(request.id)),
+            Setup(self.config, self.info),
         )
 
     async def embed(
@@ -375,7 +381,8 @@ class EngineHost:
         now = time.monotonic()
         for delta in step.deltas:
             if mailbox := self._mailboxes.get(delta.id):
-                mailbox.put(delta.text, delta.tokens, now, delta.logprobs)
+                told = (delta.logprobs, delta.so_far, delta.scores)
+                mailbox.put(delta.text, delta.tokens, now, *told)
         for id, progress in (step.progress or {}).items():
             if mailbox := self._mailboxes.get(id):
                 mailbox.put_progress(progress)

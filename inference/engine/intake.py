@@ -15,6 +15,7 @@ from .request import FinishReason, Request, Sequence
 from .sampling import SamplingParams
 from .stats import Timings, Usage
 from .text import TextStream
+from .thoughts import TAGS, Place, Thoughts
 from .wire import Accepted, Failure, Finish, FromEngine, Question, Step
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Intake:
         deliver: Callable[[Any], None],
         clock: Callable[[], float],
         constrain: Callable[[Grammar], Constraint] | None = None,
+        check_adapter: Callable[[str], None] = lambda id: None,
     ) -> None:
         self._backend = backend
         self._prompts = PromptMaker(backend)
@@ -63,6 +65,7 @@ class Intake:
         self._deliver = deliver
         self._clock = clock
         self._constrain = constrain
+        self._check_adapter = check_adapter
         self._seats = threading.BoundedSemaphore(
             backend.info.max_sequences + backend.config.max_waiting
         )
@@ -168,19 +171,51 @@ class Intake:
             raise
 
     def _sequence(self, request: Request) -> tuple[Sequence, Prompt]:
+        self._check_adapter(request.adapter)
         prompt = self._prompts.make(request)
         room = self._backend.info.context_length - len(prompt.tokens)
         params = request.params
+        form = self._constraint(params)
+        thoughts = self._thoughts(request, prompt, form)
         sequence = Sequence(
             request=request,
             prompt_tokens=prompt.tokens,
-            max_tokens=min(params.max_tokens or room, room),
+            max_tokens=0 if request.only_reads else min(params.max_tokens or room, room),
             text=TextStream(params.stop, opening=prompt.echo),
+            echo=prompt.echo,
             submitted_at=self._clock(),
-            constraint=self._constraint(params),
+            spans=prompt.spans,
+            num_public=prompt.num_public,
+            constraint=thoughts.constraint if thoughts else form,
+            thoughts=thoughts,
+            shown=self._shown(request),
             logprobs=None if params.num_logprobs is None else LogprobStream(len(prompt.echo)),
         )
         return sequence, prompt
+
+    def _thoughts(
+        self, request: Request, prompt: Prompt, form: Constraint | None
+    ) -> Thoughts | None:
+        """None if it is the same to the engine whether the answer thinks."""
+        budget = request.params.thinking_budget_tokens
+        if prompt.place is Place.BEHIND or (budget is None and form is None):
+            return None
+        return Thoughts(
+            lambda text: self._backend.tokenize(text, False),
+            self._backend.name,
+            place=prompt.place,
+            budget=budget,
+            form=form,
+            lead=request.lead,
+            opening=self._backend.opening,
+        )
+
+    def _shown(self, request: Request) -> frozenset[int]:
+        """The tags of thoughts among them: some vocabularies have them as control tokens."""
+        if request.messages is None:
+            return frozenset()
+        tokens = (self._backend.tokenize(text, False) for text in (*TAGS, *request.shown))
+        return frozenset(t for t, *more in tokens if not more and self._backend.is_special(t))
 
     def _constraint(self, params: SamplingParams) -> Constraint | None:
         if params.grammar is None:

@@ -58,6 +58,10 @@ class LogprobStream:
         self._num_decoded = to.num_decoded
         self._waiting.append((to.num_decoded + to.is_within_character, token))
 
+    def skip(self, to: TextStream) -> None:
+        """A token that `to` has just been fed, and that nobody chose."""
+        self._num_decoded = to.num_decoded
+
     def take(self, sent: str, to: TextStream, *, is_over: bool) -> list[TokenLogprob]:
         """Those that belong to the text which is sent now."""
         self._num_sent += len(sent)

@@ -40,6 +40,7 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int = 0
     context_length: int = 0
     device: str = ""
+    draft_problem: str = ""  # why its draft model is not used
     pid: int | None = None
     crashes: int = 0
 
@@ -104,6 +105,7 @@ class ManagedModel:
                 memory_bytes=self.memory_bytes,
                 context_length=host.info.context_length,
                 device=host.info.device,
+                draft_problem=host.info.draft_problem,
                 pid=host.pid,
                 crashes=self.crashes,
             )

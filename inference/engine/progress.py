@@ -12,7 +12,8 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
         position: how many enter before it; 0 is next.
         eta: seconds until it enters, in whole ones; None while nobody can tell.
         done: tokens that are computed,
-        total: and that have to be, before it writes.
+        total: and that have to be, before it writes;
+        cached: of those that are computed, the ones that were before.
     """
 
     kind: Literal["queued", "prefill"]
@@ -20,3 +21,4 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
     eta: float | None = None
     done: int = 0
     total: int = 0
+    cached: int = 0

@@ -1,15 +1,19 @@
 """From what is asked to tokens, and back: rendering, trimming, counting."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .album import Album, Laid, check_placed, check_shown
 from .backend import Reader
 from .errors import InvalidParameter, PromptTooLong, Unsupported
+from .image import Image
+from .preamble import Preamble, with_system
 from .request import Request
+from .span import Span
+from .thoughts import CLOSINGS, OPENING, Place, place_after
 from .turns import reserve, to_drop
 from .wire import Count, Counted, Detokenize, Question, Render, Tokenize, Tokenized, Told, Written
-
-THINKING = "<think>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +21,19 @@ class Prompt:
     """Tokens, and the indices of the messages that had no room among them.
 
     `opens_thinking`: it ends where the model is to think, within the tag.
+    `place` is where the answer stands in the beginning.
     `echo` is the text again, for whoever wants to have it before the answer.
+    `num_public` of the tokens are the same for all, at the beginning; `spans` are the images
+    among them.
     """
 
     tokens: list[int]
     dropped: list[int]
     opens_thinking: bool = False
+    place: Place = Place.BEHIND
     echo: str = ""
+    num_public: int = 0
+    spans: tuple[Span, ...] = ()
 
 
 class PromptMaker:
@@ -31,7 +41,9 @@ class PromptMaker:
 
     def __init__(self, backend: Reader) -> None:
         self._backend = backend
+        self._album = Album(backend)
         self._context_length = backend.info.context_length
+        self._preamble = Preamble(backend)
         self._latest: tuple[int | None, Prompt] = None, Prompt([], [])  # and whose it is
 
     def make(self, request: Request) -> Prompt:
@@ -43,11 +55,13 @@ class PromptMaker:
         if group is not None and group == request.group:
             return made
         prompt = self._prompt(request)
-        if all(map(self._backend.is_special, prompt.tokens)):
+        if not prompt.spans and all(map(self._backend.is_special, prompt.tokens)):
             shown = request.text if request.tokens is None else prompt.tokens
             raise InvalidParameter(request.prompt_param, shown, "has no tokens but special ones")
         if len(prompt.tokens) >= self._context_length:
             raise self._too_long(len(prompt.tokens), request)
+        num_public = self._preamble.num_public(prompt.tokens, request.system)
+        prompt = replace(prompt, num_public=num_public)
         self._latest = request.group, prompt
         return prompt
 
@@ -66,8 +80,8 @@ class PromptMaker:
             case Detokenize(id, tokens):
                 self._check(tokens, "tokens")
                 return Written(id, _text(b"".join(map(self._backend.name, tokens))))
-            case Render(id, messages, options):
-                return Written(id, self._backend.render(messages, options))
+            case Render(id, messages, options, system):
+                return Written(id, self._backend.render(with_system(messages, system), options))
 
     def _tokens_of(self, asked: Tokenize) -> list[int]:
         at_least = self._least(asked.text)
@@ -81,10 +95,13 @@ class PromptMaker:
         Of a text that is far too long for the context, the least that it can have.
         """
         if asked.messages is not None:
-            text = self._backend.render(asked.messages, asked.template_options)
-            return [_number(self._tokenized(text))]
+            check_placed(asked.images, asked.messages)
+            messages = with_system(asked.messages, asked.system)
+            text = self._backend.render(messages, asked.template_options)
+            check_shown(asked.images, messages, text)
+            return [_number(self._laid(text, asked.images))]
         opening = len(self._backend.tokenize(""))  # of a prompt, and not of each text in it
-        return [_number(self._tokenized(text), opening) for text in asked.texts]
+        return [_number(self._laid(text), opening) for text in asked.texts]
 
     def _prompt(self, request: Request) -> Prompt:
         if request.messages is not None:
@@ -93,7 +110,7 @@ class PromptMaker:
         if request.suffix:
             return Prompt(self._infill(text, request), [], echo=text if request.echo else "")
         if request.tokens is None:
-            tokens = self._complete(self._tokenized(text), request)
+            tokens = self._complete(self._laid(text), request).tokens
             return Prompt(tokens, [], echo=text if request.echo else "")
         self._check(request.tokens, "prompt")
         pieces = map(self._backend.piece, request.tokens) if request.echo else ()
@@ -106,8 +123,8 @@ class PromptMaker:
             raise Unsupported("suffix", "needs a model that has tokens for it; this one has none")
         if request.tokens is not None:
             raise InvalidParameter("suffix", request.suffix, "needs a prompt of text")
-        head = self._complete(self._tokenized(text), request)
-        tail = self._complete(self._tokenized(request.suffix), request)
+        head = self._complete(self._laid(text), request).tokens
+        tail = self._complete(self._laid(request.suffix), request).tokens
         opening = len(self._backend.tokenize(""))
         before, after, between = marks
         start, rest = head[:opening], head[opening:]
@@ -115,31 +132,50 @@ class PromptMaker:
 
     def _trimmed(self, request: Request, messages: list[dict[str, Any]]) -> Prompt:
         """The prompt without the messages that the request's policy gives up."""
-        made: dict[int, list[int] | int] = {}  # by the number of messages that are left out
-        opens: list[bool] = []
+        check_placed(request.images, messages)
+        made: dict[int, Laid | int] = {}  # by the number of messages that are left out
+        begun: list[tuple[bool, Place]] = []
 
         def num_tokens(dropped: list[int]) -> int:
             gone = {*dropped}
             kept = [message for i, message in enumerate(messages) if i not in gone]
+            kept = with_system(kept, request.system)
             text = self._backend.render(kept, request.template_options)
-            opens.append(text.rstrip().endswith(THINKING))
-            prefix = request.prefix.removeprefix(THINKING) if opens[-1] else request.prefix
-            tokens = made[len(dropped)] = self._tokenized(text + prefix)
-            return _number(tokens)
+            check_shown(request.images, kept, text)
+            text, opens, place = self._begun(text, request)
+            begun.append((opens, place))
+            laid = made[len(dropped)] = self._laid(text, request.images)
+            return _number(laid)
 
         limit = self._context_length - reserve(request.params.max_tokens, self._context_length)
         dropped = to_drop(messages, request.context_policy, limit, num_tokens)
         if len(dropped) not in made:
             num_tokens(dropped)
-        return Prompt(self._complete(made[len(dropped)], request), dropped, opens[-1])
+        laid = self._complete(made[len(dropped)], request)
+        return Prompt(laid.tokens, dropped, *begun[-1], spans=laid.spans)
 
-    def _tokenized(self, text: str) -> list[int] | int:
+    def _begun(self, text: str, request: Request) -> tuple[str, bool, Place]:
+        """The prompt with what the answer begins with, whether it has opened a thought, and
+        where the answer stands.
+        """
+        place, budget = place_after(text, request.prefix), request.params.thinking_budget_tokens
+        opens = text.rstrip().endswith(OPENING)
+        text += request.prefix.removeprefix(OPENING) if opens else request.prefix
+        if opens and budget == 0 and not request.prefix:
+            text = f"{text.rstrip()}\n\n{CLOSINGS[OPENING]}\n\n"
+            opens, place = False, Place.BEHIND
+        may_think = self._backend.opening is not None and budget != 0
+        if place is Place.BEGINNING and request.params.grammar and not may_think:
+            place = Place.BEHIND
+        return text + (request.lead if place is Place.BEHIND else ""), opens, place
+
+    def _laid(self, text: str, images: Sequence[Image] = ()) -> Laid | int:
         """The tokens; of what is far too long, only how many they are at least.
 
         Others wait while a prompt is tokenized.
         """
         at_least = self._least(text)
-        return at_least if at_least > self._context_length else self._backend.tokenize(text)
+        return at_least if at_least > self._context_length else self._album.lay(text, images)
 
     def _least(self, text: str) -> int:
         """Tokens that a text of that length has at least."""
@@ -150,10 +186,10 @@ class PromptMaker:
             if not self._backend.has_token(token):
                 raise InvalidParameter(param, token, "is not a token of this model")
 
-    def _complete(self, tokens: list[int] | int, request: Request) -> list[int]:
-        if isinstance(tokens, int):
-            raise self._too_long(tokens, request)
-        return tokens
+    def _complete(self, laid: Laid | int, request: Request) -> Laid:
+        if isinstance(laid, int):
+            raise self._too_long(laid, request)
+        return laid
 
     def _too_long(self, number: int, request: Request) -> PromptTooLong:
         return PromptTooLong(number, self._context_length, request.prompt_param)
@@ -163,5 +199,5 @@ def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
 
 
-def _number(tokens: list[int] | int, opening: int = 0) -> int:
-    return tokens if isinstance(tokens, int) else len(tokens) - opening
+def _number(laid: Laid | int, opening: int = 0) -> int:
+    return laid if isinstance(laid, int) else len(laid.tokens) - opening

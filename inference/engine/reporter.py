@@ -35,11 +35,12 @@ class Reporter:
         return {id: p for id, p in self._told.items() if told.get(id) != p} or None
 
     def _all(self, now: float) -> Iterator[tuple[int, Progress]]:
-        running, waiting = self._scheduler.running, self._scheduler.waiting
+        running, waiting = self._scheduler.running, self._scheduler.queue(now)
         for sequence in running:
             if sequence.request.with_progress and not sequence.is_decoding:
                 done, total = sequence.num_computed, sequence.num_tokens
-                yield sequence.id, Progress("prefill", done=done, total=total)
+                cached = sequence.usage().cached_tokens
+                yield sequence.id, Progress("prefill", done=done, total=total, cached=cached)
         waits = self._pace.waits(sequence.age(now) for sequence in running)
         for position, (sequence, wait) in enumerate(zip(waiting, waits, strict=False)):
             if sequence.request.with_progress:

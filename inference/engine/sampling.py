@@ -59,6 +59,7 @@ _RANGES = {
     "max_tokens": _Range(1, INT32_MAX),
     "min_tokens": _Range(0, INT32_MAX),
     "num_logprobs": _Range(0, MAX_LOGPROBS),
+    "thinking_budget_tokens": _Range(0, INT32_MAX),
 }
 
 
@@ -97,6 +98,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     ignore_eos: bool = False  # write on after the model's own end
     grammar: Grammar | None = None  # the form of the answer; once it is complete, the answer is
     num_logprobs: int | None = None  # likeliest tokens to tell beside each; None: no logprobs
+    thinking_budget_tokens: int | None = None  # of what comes before the answer; None: any number
 
     def __post_init__(self) -> None:
         for field, allowed in _RANGES.items():

@@ -4,11 +4,16 @@ import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one request. `cached_tokens` of the prompt were not computed again."""
+    """Tokens of one request. `cached_tokens` of the prompt were not computed again.
+
+    Of the answer, `drafted_tokens` were guessed, and `accepted_tokens` of those were right.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -25,6 +30,13 @@ class Timings(msgspec.Struct, frozen=True):
     @property
     def total(self) -> float:
         return self.queued + self.prefill + self.decode
+
+
+class SoFar(msgspec.Struct, frozen=True, array_like=True):
+    """What a request under way has cost until now."""
+
+    usage: Usage
+    timings: Timings
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -6,9 +6,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
+from .bell import Bell
+from .config import Setup
 from .errors import EngineError
 from .logprobs import TokenLogprob
 from .progress import Progress
+from .scores import PromptLogprob
+from .stats import SoFar
 from .wire import Accepted, Finish
 
 logger = logging.getLogger(__name__)
@@ -19,13 +23,17 @@ class Piece(NamedTuple):
 
     Neither text nor tokens: nothing has happened for HEARTBEAT_SECONDS; or, with
     `progress`, which comes only to requests that ask for it, that has. `logprobs`, for
-    those that ask, are those of the tokens whose text is complete with this piece.
+    those that ask, are those of the tokens whose text is complete with this piece, and so
+    is what the request has cost `so_far`. `scores` are those of the prompt, in the first
+    piece, for requests that ask for them.
     """
 
     text: str
     tokens: int
     progress: Progress | None = None
     logprobs: list[TokenLogprob] | None = None
+    so_far: SoFar | None = None
+    scores: list[PromptLogprob] | None = None
 
 
 Outcome = Finish | EngineError
@@ -55,10 +63,12 @@ class Mailbox:
         self._text: list[str] = []
         self._tokens = 0
         self._logprobs: list[TokenLogprob] | None = None
+        self._so_far: SoFar | None = None
+        self._scores: list[PromptLogprob] | None = None
         self.num_tokens = 0  # all that ever came
         self.progress: Progress | None = None  # until there is text
         self._has_news = False  # nobody has taken that yet
-        self._changed = asyncio.Event()
+        self._bell = Bell(HEARTBEAT_SECONDS)
 
     def accept(self, accepted: Accepted) -> None:
         if not self.accepted.done():
@@ -74,6 +84,8 @@ class Mailbox:
         tokens: int,
         now: float,
         logprobs: list[TokenLogprob] | None = None,
+        so_far: SoFar | None = None,
+        scores: list[PromptLogprob] | None = None,
     ) -> None:
         """Text that came at `now`, in seconds on any clock."""
         if self._on_gap and self._put_at is not None:
@@ -84,19 +96,21 @@ class Mailbox:
         if logprobs is not None:
             self._logprobs = self._logprobs or []
             self._logprobs += logprobs
+        self._so_far = so_far or self._so_far
+        self._scores = scores or self._scores
         self.num_tokens += tokens
         self.progress, self._has_news = None, False
-        self._changed.set()
+        self._bell.ring()
 
     def put_progress(self, progress: Progress) -> None:
         self.progress, self._has_news = progress, True
-        self._changed.set()
+        self._bell.ring()
 
     def close(self, outcome: Outcome) -> None:
         if self.outcome is not None:
             return
         self.outcome = outcome
-        self._changed.set()
+        self._bell.ring()
         if isinstance(outcome, EngineError) and not self.accepted.done():
             self.accepted.set_exception(outcome)
         else:
@@ -117,15 +131,15 @@ class Mailbox:
             EngineError: the request failed. What came before it was taken.
         """
         while not self._text and not self._has_news and self.outcome is None:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await self._changed.wait()
-            except TimeoutError:
+            if not await self._bell.wait():
                 return Piece("", 0)
+        if self.outcome is not None:
+            self._bell.close()
         if self._text:
-            piece = Piece("".join(self._text), self._tokens, None, self._logprobs)
-            self._text, self._tokens, self._logprobs = [], 0, None
+            told = (self._logprobs, self._so_far, self._scores)
+            piece = Piece("".join(self._text), self._tokens, None, *told)
+            self._text, self._tokens = [], 0
+            self._logprobs = self._scores = None
             return piece
         if self.outcome is None:
             self._has_news = False
@@ -148,7 +162,9 @@ class TokenStream:
         accepted: Accepted,
         context_length: int,
         cancel: Callable[[], None],
+        setup: Setup | None = None,
     ) -> None:
+        self.setup = setup  # of the engine that computes it
         self.prompt_tokens = accepted.prompt_tokens
         self.dropped = accepted.dropped  # indices of messages that are not in the prompt
         self.opens_thinking = accepted.opens_thinking

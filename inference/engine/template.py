@@ -22,6 +22,9 @@ from .errors import TemplateError
 
 MAX_PROMPT_CHARS = 4 * 2**20
 MAX_REASON_CHARS = 500
+PROBE = "Hello there"
+# Templates compare both with none.
+ABSENT: Mapping[str, object] = MappingProxyType({"tools": None, "documents": None})
 NO_VARIABLES: Mapping[str, object] = MappingProxyType({})
 
 # For models that bring no template of their own.
@@ -56,6 +59,7 @@ class ChatTemplate:
         self.eos = eos
         with _failing_as("The model's chat template is broken"):
             self._template = _make_environment(now).from_string(source)
+        self._reads_parts_only = not self._keeps(PROBE) and self._keeps(_parts(PROBE))
 
     def render(
         self,
@@ -67,8 +71,10 @@ class ChatTemplate:
         """The prompt, which ends where the assistant begins to write.
 
         Lists of text parts become one string, a line each, and `developer` is called
-        `system`. Where the template refuses a conversation with system messages, their
-        text goes before the first user's and the template is asked once more.
+        `system`. A template that reads nothing but lists, as some of models that see, gets
+        each string as a list of one part. Where the template refuses a conversation with
+        system messages, their text goes before the first user's and the template is asked
+        once more.
 
         Args:
             extra: more variables, as a client may send them (`tools`, `enable_thinking`);
@@ -78,21 +84,31 @@ class ChatTemplate:
             TemplateError: if the template refuses the messages or fails, if a message is
                 not text, or if the prompt would exceed MAX_PROMPT_CHARS.
         """
-        variables = {
-            "tools": None,  # templates compare both with none
-            "documents": None,
-            **extra,
+        fixed = {
             "bos_token": self.bos,
             "eos_token": self.eos,
             "add_generation_prompt": add_generation_prompt,
         }
         refusal: _Refusal | None = None
         for attempt in _attempts([_plain(message) for message in messages]):
+            given = (
+                [_in_parts(message) for message in attempt] if self._reads_parts_only else attempt
+            )
             try:
-                return self._write({**variables, "messages": attempt})
+                return self._write({**ABSENT, **extra, **fixed, "messages": given})
             except _Refusal as error:
                 refusal = error
         raise TemplateError(f"The model's chat template refuses the messages: {refusal}")
+
+    def _keeps(self, content: object) -> bool:
+        """Whether a prompt has what is said like that."""
+        said = {"messages": [{"role": "user", "content": content}], "add_generation_prompt": True}
+        try:
+            return PROBE in self._write(
+                {**ABSENT, "bos_token": self.bos, "eos_token": self.eos, **said}
+            )
+        except (_Refusal, TemplateError):
+            return False
 
     def _write(self, variables: Mapping[str, object]) -> str:
         with _failing_as("The model's chat template failed"):
@@ -130,6 +146,15 @@ def _text_of_part(part: object) -> str:
                 f"A message's part of type {kind!r} is not text, which is all we read."
             )
     raise TemplateError("A message has a part without a type.")
+
+
+def _parts(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text}]
+
+
+def _in_parts(message: dict[str, Any]) -> dict[str, Any]:
+    content = message.get("content")
+    return {**message, "content": _parts(content)} if isinstance(content, str) else message
 
 
 def _attempts(messages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

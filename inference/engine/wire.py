@@ -14,10 +14,12 @@ import msgspec
 from .config import EngineConfig, EngineInfo
 from .embedding import EmbedRequest
 from .errors import EngineError, restore_error
+from .image import Image
 from .logprobs import TokenLogprob
 from .progress import Progress
-from .request import FinishReason, Request
-from .stats import Load, Timings, Usage
+from .request import FinishReason, Request, Trace
+from .scores import PromptLogprob
+from .stats import Load, SoFar, Timings, Usage
 
 HEADER = struct.Struct("!I")
 MAX_FRAME_BYTES = 256 * 2**20
@@ -63,6 +65,8 @@ class Count(Message, frozen=True):
     texts: list[str] = []
     messages: list[dict[str, Any]] | None = None
     template_options: dict[str, Any] = {}
+    system: str = ""
+    images: list[Image] = []
 
 
 class Tokenize(Message, frozen=True):
@@ -86,6 +90,7 @@ class Render(Message, frozen=True):
     id: int
     messages: list[dict[str, Any]]
     template_options: dict[str, Any] = {}
+    system: str = ""
 
 
 class Stop(Message, frozen=True):
@@ -161,23 +166,30 @@ class Written(Message, frozen=True):
 class Delta(msgspec.Struct, frozen=True, array_like=True):
     """Text of one sequence, and the number of tokens that made it.
 
-    `logprobs` are those of the tokens whose text is complete now, if it asks for them.
+    `logprobs` are those of the tokens whose text is complete now, if it asks for them, and
+    so is what it has cost `so_far`. `scores` are the prompt's, at the beginning.
     """
 
     id: int
     text: str
     tokens: int
     logprobs: list[TokenLogprob] | None = None
+    so_far: SoFar | None = None
+    scores: list[PromptLogprob] | None = None
 
 
 class Finish(msgspec.Struct, frozen=True, array_like=True):
-    """How a request ended; `matched` is the stop string that ended it, if one did."""
+    """How a request ended; `matched` is the stop string that ended it, if one did.
+
+    `trace` has the tokens of one that was computed alone.
+    """
 
     id: int
     reason: FinishReason
     usage: Usage
     timings: Timings
     matched: str | None = None
+    trace: Trace | None = None
 
 
 class Step(Message, frozen=True):

@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from inference.models import Alias, LanguageModel
 from inference.sources import SourceNotFound, parse, redacted
 
-from .errors import DuplicateModel, InvalidModel, UnknownModel
+from .drafts import check_draft
+from .errors import DuplicateModel, InvalidModel, UnknownBase, UnknownDraft, UnknownModel
 from .slugs import slugs_of
 
 
@@ -19,6 +20,31 @@ def get(name: str) -> LanguageModel:
     row = LanguageModel.objects.named(name).first()
     if row is None:
         raise UnknownModel(f"no model has the id or alias {name!r}")
+    return row
+
+
+def base_of(name: str | None) -> LanguageModel | None:
+    """The model of that id or alias that an adapter is for; None for no name.
+
+    Raises:
+        UnknownBase: no model has it.
+    """
+    return _other(name, "base", UnknownBase)
+
+
+def draft_of(name: str | None) -> LanguageModel | None:
+    """The model of that id or alias that is to draft for another; None for no name.
+
+    Raises:
+        UnknownDraft: no model has it.
+    """
+    return _other(name, "draft", UnknownDraft)
+
+
+def _other(name: str | None, field: str, unknown: type[UnknownModel]) -> LanguageModel | None:
+    row = LanguageModel.objects.named(name).first() if name else None
+    if name and row is None:
+        raise unknown(f"{field}: no model has the id or alias {name!r}")
     return row
 
 
@@ -46,6 +72,8 @@ def add(
         InvalidModel: naming every bad value.
     """
     source = source_uri(source_or_path)
+    if options.get("projector"):
+        options["projector"] = source_uri(options["projector"])
     row = LanguageModel(slug=slug or free_slug(source), name=name, source=source, **options)
     return save_new(row, aliases)
 
@@ -128,6 +156,7 @@ def _clean(row: LanguageModel) -> None:
     except ValidationError as error:
         if row.enabled or row.source or set(error.message_dict) != {"source"}:
             raise
+    check_draft(row)
 
 
 def _save_alias(alias: Alias) -> None:

@@ -19,6 +19,20 @@ class UnknownModel(RegistryError):
     code = "unknown_model"
 
 
+class UnknownBase(UnknownModel):
+    """No model has the id or alias that an adapter names as its base."""
+
+
+class UnknownDraft(UnknownModel):
+    """No model has the id or alias that another names as its draft model."""
+
+
+class ModelInUse(RegistryError):
+    """The model is the base of others, or their draft model."""
+
+    code = "model_in_use"
+
+
 class DuplicateModel(RegistryError):
     """The id, or the source, is there already."""
 

@@ -7,12 +7,17 @@ from .base import Begun, Event, Function, More, Text, ToolFormat
 from .generic import Generic
 from .hermes import Hermes
 from .llama3 import Llama3
-from .mistral import Mistral
+from .mistral import Mistral, MistralArgs
 from .parser import CallParser
+from .qwen_coder import QwenCoder
 
 __all__ = ["Begun", "CallParser", "Event", "Function", "More", "Text", "ToolFormat", "format_of"]
 
-FORMATS: tuple[ToolFormat, ...] = (Hermes(), Mistral(), Llama3())
+FORMATS: tuple[ToolFormat, ...] = (
+    *(Hermes(), QwenCoder()),
+    *(Mistral(), MistralArgs()),
+    Llama3(),
+)
 GENERIC = Generic()
 
 

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
+
+from .call import CallReader, State
 
 Message = dict[str, Any]
 
@@ -53,6 +55,17 @@ class More:
 Event = Text | Begun | More
 
 
+class Reader(Protocol):
+    """Reads one call while it is written; see `CallReader`."""
+
+    state: State
+    name: str | None
+    raw: str
+
+    def feed(self, text: str) -> str: ...
+    def take_arguments(self) -> str: ...
+
+
 class ToolFormat:
     """How one family of models writes calls, and reads them in a conversation.
 
@@ -64,6 +77,9 @@ class ToolFormat:
         arguments: the key that arguments go by in a call's JSON object.
         is_list: whether several calls are a JSON array.
         prefix: what an answer that has to be a call begins with.
+        bare: characters that an answer begins with where it begins with a call, opening or not.
+        bare_opening: how a call may begin anywhere, without what should stand before it.
+        shown: control tokens that are a part of all this.
     """
 
     opening: ClassVar[str]
@@ -72,6 +88,9 @@ class ToolFormat:
     arguments: ClassVar[str] = "arguments"
     is_list: ClassVar[bool] = False
     prefix: ClassVar[str] = ""
+    bare: ClassVar[str] = "{"
+    bare_opening: ClassVar[str] = ""
+    shown: ClassVar[tuple[str, ...]] = ()
 
     def fits(self, template: str) -> bool:
         """Whether that chat template speaks it."""
@@ -84,6 +103,22 @@ class ToolFormat:
     def options(self, functions: Sequence[Function]) -> dict[str, Any]:
         """What the template is told beside the messages."""
         return {"tools": [function.tool for function in functions]} if functions else {}
+
+    def lead(self, forced: Sequence[Function]) -> str:
+        """What an answer that has to call one of them begins with."""
+        return self.prefix + self.begun(forced)
+
+    def begun(self, forced: Sequence[Function]) -> str:
+        """What of that is a part of the call already."""
+        return ""
+
+    def starts(self, text: str) -> bool | None:
+        """Whether a call begins with that text, which is not empty; None: not known yet."""
+        return text.startswith("{")
+
+    def reader(self, text: str, functions: Mapping[str, Function]) -> Reader:
+        """For the call that begins with that text."""
+        return CallReader(functions)
 
     def schema(self, functions: Sequence[Function], *, several: bool) -> dict[str, Any]:
         """Of an answer that calls one of them, or several, after the `prefix`."""

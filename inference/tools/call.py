@@ -19,6 +19,7 @@ class CallReader:
     Attributes:
         name: once it is known, and one of the `names`.
         raw: all that was taken.
+        state: whether there is more of it to come.
     """
 
     def __init__(self, names: Collection[str]) -> None:
@@ -107,10 +108,10 @@ class CallReader:
         text = self.raw[:-1]
         if self._key == "name" and self.name is None:
             name = self._token(text)
-            if name not in self._names:
-                self.state = State.BROKEN
+            if isinstance(name, str) and name in self._names:
+                self.name = name
             else:
-                self.name = str(name)
+                self.state = State.BROKEN
         elif self._key in ARGUMENTS and not self._arguments:
             value = self._token(text)
             self._arguments = value if isinstance(value, str) else ""  # JSON within JSON

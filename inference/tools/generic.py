@@ -21,6 +21,7 @@ class Generic(ToolFormat):
     closing = "```"
     separators = "[],"
     is_list = True
+    bare = "{["
 
     def fits(self, template: str) -> bool:
         return True

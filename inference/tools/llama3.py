@@ -7,6 +7,7 @@ class Llama3(ToolFormat):
     opening = "<|python_tag|>"
     separators = ";,"
     arguments = "parameters"
+    shown = ("<|python_tag|>",)
 
     def fits(self, template: str) -> bool:
         return "<|python_tag|>" in template and "tools" in template

@@ -1,9 +1,9 @@
 """Finds the calls in an answer while it is written."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from enum import Enum, auto
 
-from .base import Begun, Event, More, Text, ToolFormat
+from .base import Begun, Event, Function, More, Reader, Text, ToolFormat
 from .call import CallReader, State
 
 
@@ -17,9 +17,9 @@ class _Place(Enum):
 class CallParser:
     """Makes the same of an answer wherever its pieces are cut.
 
-    What looks like a call and is none, of a known function, is text. `is_forced`: the
-    format's prefix has been written, and calls follow. Without `has_several` only the first
-    call counts; others are dropped.
+    What looks like a call and is none, of a known function, is text. One of those that are
+    `forced` has to be called: the format's lead has been written. Without `has_several` only
+    the first call counts; others are dropped.
 
     Attributes:
         num_calls: those that have begun.
@@ -29,19 +29,19 @@ class CallParser:
     def __init__(
         self,
         format: ToolFormat,
-        names: Collection[str],
+        functions: Sequence[Function],
         *,
-        is_forced: bool = False,
+        forced: Sequence[Function] = (),
         has_several: bool = True,
     ) -> None:
         self._format = format
-        self._names = names
+        self._functions = {function.name: function for function in functions}
         self._has_several = has_several
-        self._place = _Place.CALLS if is_forced else _Place.START
-        self._held = ""  # not looked at to its end
+        self._place = _Place.CALLS if forced else _Place.START
+        self._held = format.begun(forced) if forced else ""  # not looked at to its end
         self._space = ""  # ends the text so far; dropped before a call
         self._section = ""  # since the text, while no call has followed
-        self._call = CallReader(names)
+        self._call: Reader = CallReader(self._functions)
         self._has_begun = False  # the call under way has a name
         self._has_called = False  # in this section
         self._events: list[Event] = []
@@ -80,8 +80,7 @@ class CallParser:
         stripped = self._held.lstrip()
         if not stripped:
             return False
-        brackets = "{[" if "[" in self._format.separators else "{"
-        is_bare = stripped[0] in brackets
+        is_bare = stripped[0] in self._format.bare
         self._place = _Place.CALLS if is_bare else _Place.TEXT
         opening = self._format.opening
         if is_bare and opening.startswith(stripped[: len(opening)]):
@@ -89,12 +88,17 @@ class CallParser:
         return self._place is not _Place.START
 
     def _text(self) -> bool:
-        before, opening, after = self._held.partition(self._format.opening)
-        if opening:
-            self._say(before)
-            self._section, self._held, self._place = opening, after, _Place.CALLS
+        openings = [tag for tag in (self._format.opening, self._format.bare_opening) if tag]
+        found = [(at, tag) for tag in openings if (at := self._held.find(tag)) >= 0]
+        if found:
+            at, opening = min(found)
+            self._say(self._held[:at])
+            is_part = opening == self._format.bare_opening
+            self._section = "" if is_part else opening
+            self._held = self._held[at + len(self._section) :]
+            self._place = _Place.CALLS
             return True
-        size = _overlap(self._held, self._format.opening)
+        size = max(_overlap(self._held, opening) for opening in openings)
         end = len(self._held) - size
         self._say(self._held[:end])
         self._held = self._held[end:]
@@ -105,10 +109,12 @@ class CallParser:
         self._section += skipped
         self._held = rest
         closing = self._format.closing
-        if rest.startswith("{"):
-            self._call, self._place = CallReader(self._names), _Place.CALL
+        starts = self._format.starts(rest) if rest else None
+        if starts:
+            self._call = self._format.reader(rest, self._functions)
+            self._place = _Place.CALL
             return True
-        if not rest or (closing and len(rest) < len(closing) and closing.startswith(rest)):
+        if starts is None or (closing and len(rest) < len(closing) and closing.startswith(rest)):
             return False
         if closing and rest.startswith(closing):
             self._section, self._held = self._section + closing, rest[len(closing) :]

@@ -40,12 +40,14 @@ class Validators:
     def check_prompt(self, prompt: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """The prompt's fields of the engine's request, every text in them checked.
 
-        Tokens cannot be read here, so a prompt of tokens is denied.
+        Tokens and images cannot be read here, so a prompt of tokens, or with images, is denied.
         """
         if not self.has_prompt_checks:
             return dict(prompt)
         if "tokens" in prompt:
             raise Denied("Prompts are checked here: send text, not tokens.", param="prompt")
+        for image in prompt.get("images") or ():
+            raise Denied("Prompts are checked here: send text, no images.", param=image.param)
         check = partial(self.check_text, context=context)
         others = {name: v for name, v in prompt.items() if name != "messages"}
         checked = {name: _everywhere(value, check) for name, value in others.items()}

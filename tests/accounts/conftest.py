@@ -1,14 +1,11 @@
 """Alice, Bob and Charlie, and the stores of quotas."""
 
-import os
-
 import pytest
 import redis
 
 from accounts import accounting
 from accounts.models import User
-
-REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
+from tests.environment import REDIS
 
 
 @pytest.fixture
@@ -31,12 +28,12 @@ def charlie(db) -> User:
 @pytest.fixture
 def redis_url():
     """A Redis of the test's own; what it holds is gone afterwards."""
-    server = redis.Redis.from_url(REDIS_URL, socket_connect_timeout=2)
+    server = redis.Redis.from_url(REDIS, socket_connect_timeout=2)
     try:
         server.flushdb()
     except redis.RedisError as error:
-        pytest.skip(f"NO REDIS at {REDIS_URL}, so quotas in it were not tested: {error}")
-    yield REDIS_URL
+        pytest.skip(f"NO REDIS at {REDIS}, so quotas in it were not tested: {error}")
+    yield REDIS
     server.flushdb()
     server.close()
 

@@ -90,6 +90,13 @@ def test_prompts_are_kept_not_kept_or_not_spoken_of(admin, research, said, kept)
     assert save(admin, research, max_running="1", log_prompts=said).log_prompts is kept
 
 
+@pytest.mark.parametrize(("said", "kept"), [("unknown", None), ("true", True), ("false", False)])
+def test_what_is_computed_alone_is_allowed_not_allowed_or_not_spoken_of(
+    admin, research, said, kept
+):
+    assert save(admin, research, max_running="1", deterministic=said).deterministic is kept
+
+
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [

@@ -1,5 +1,6 @@
 """Which rule would deny a request: asked before anybody makes it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -260,3 +261,22 @@ def test_asking_again_says_the_same(key, store):
     Policy.objects.create(key=key, tokens_per_day=100, max_running=1)
     use(key, 30)
     assert [findings(key) for _ in range(20)] == [findings(key)] * 20
+
+
+# Answers that are computed alone
+
+
+def test_an_answer_that_is_computed_alone_is_told_its_class(key):
+    asked = replace(ASKED, deterministic=True)
+    said = "deterministic answers are served as"
+    assert f"{said} background" in [finding.text for finding in findings(key, asked)]
+
+    Policy.objects.create(key=key, deterministic=True)
+    assert f"{said} default" in [finding.text for finding in findings(key, asked)]
+
+
+def test_an_answer_that_is_computed_alone_is_denied_by_its_rule(key):
+    Policy.objects.create(key=key, deterministic=False)
+    assert denials(key) == []
+    said = f"Deterministic answers are not allowed (rule deterministic of key {key})."
+    assert denials(key, replace(ASKED, deterministic=True)) == [said]

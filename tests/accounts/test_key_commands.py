@@ -249,6 +249,8 @@ def test_tidy_sums_up_and_says_what_it_has_deleted():
         "0 prompts deleted",
         "0 quota windows deleted",
         "0 answers for Idempotency-Key deleted",
+        "0 receipts deleted",
+        "0 snapshots deleted",
         "0 deleted conversations deleted",
         "0 expired sessions deleted",
         "0 unsent attachments deleted",

@@ -389,7 +389,7 @@ def test_the_new_key_has_a_copy_of_the_policy(laptop):
     old, _ = laptop
     rules = {"allowed_models": ["qwen*"], "tokens_per_day": 5, "expires_at": NOON}
     rules |= {"allowed_addresses": ["10.0.0.0/8"], "scheduler_class": "background"}
-    Policy.objects.create(key=old, log_prompts=False, **rules)
+    Policy.objects.create(key=old, log_prompts=False, deterministic=True, **rules)
 
     new, _ = old.rotate(DAY)
 

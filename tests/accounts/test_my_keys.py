@@ -175,13 +175,16 @@ def test_limits_are_said_in_words(browser, alice, key):
     group = Group.objects.create(name="research")
     alice.groups.add(group)
     Policy.objects.create(group=group, tokens_per_day=50_000, max_running=9)
-    Policy.objects.create(user=alice, max_running=4, allowed_models=["small-*"])
+    Policy.objects.create(
+        user=alice, max_running=4, allowed_models=["small-*"], deterministic=False
+    )
     Policy.objects.create(key=key, allowed_endpoints=["chat"], log_prompts=True)
     page = browser.get(KEYS)
     assert page.context["rules"] == [
         "Only these models: small-*",
         "At most 50,000 tokens a day (UTC), shared by the group research",
         "At most 4 requests at once",
+        "No deterministic answers",
     ]
     [row] = page.context["active"]
     assert row.rules == ["Only these endpoints: chat", "Prompts and answers are kept"]

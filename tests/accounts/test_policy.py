@@ -316,3 +316,27 @@ def test_the_lowest_class_of_all_levels_counts(named, effective):
 def test_prompts_are_kept_only_if_a_level_says_yes_and_none_says_no(said, is_logged):
     levels = [level(kind, log_prompts=one) for kind, one in zip(KINDS, said, strict=False)]
     assert of(*levels).logs_prompts is is_logged
+
+
+@pytest.mark.parametrize(
+    ("said", "effective"),
+    [
+        ([], "background"),
+        ([None], "background"),
+        ([True], "interactive"),
+        ([None, True, None], "interactive"),
+        ([False, True, True], "background"),
+    ],
+)
+def test_what_is_computed_alone_is_in_the_background_unless_a_level_says_yes(said, effective):
+    levels = [
+        level(kind, scheduler_class="interactive", deterministic=one)
+        for kind, one in zip(KINDS, said, strict=False)
+    ]
+    assert of(*levels).deterministic_class is SchedulerClass(effective)
+
+
+def test_a_no_to_what_is_computed_alone_says_whose_it_is():
+    policy = of(level("group", deterministic=False), level("key", deterministic=True))
+    with pytest.raises(Forbidden, match=r"\(rule deterministic of group team\)"):
+        policy.check_deterministic()

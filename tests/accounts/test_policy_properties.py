@@ -30,6 +30,7 @@ LEVELS = st.builds(
     expires_at=st.none() | st.sampled_from(MOMENTS),
     scheduler_class=st.sampled_from(["", *SchedulerClass.values]),
     log_prompts=st.none() | st.booleans(),
+    deterministic=st.none() | st.booleans(),
     **{rule: st.none() | st.integers(0, 5) for rule in NUMBERS},
 )
 
@@ -41,6 +42,7 @@ def passed(policy):
         *product([policy.check_address], ADDRESSES),
         *product([policy.check_endpoint], ENDPOINTS),
         *product([policy.check_model], SLUGS),
+        (policy.check_deterministic,),
         *product([policy.check_size], SIZES, range(7), ["x"]),
     ]
     return {(check.__name__, *asked) for check, *asked in checks if passes(check, *asked)}
@@ -87,6 +89,13 @@ def test_whatever_others_say_one_no_keeps_prompts_out(levels, where):
 
 
 @settings(deadline=None)
+@given(levels=st.lists(LEVELS, max_size=3), where=st.integers(0, 3))
+def test_whatever_others_say_one_no_allows_no_deterministic_answer(levels, where):
+    policy = of(*levels[:where], level(deterministic=False), *levels[where:])
+    assert not passes(policy.check_deterministic)
+
+
+@settings(deadline=None)
 @given(levels=st.lists(LEVELS, max_size=3), order=st.randoms())
 def test_in_which_order_levels_come_makes_no_difference(levels, order):
     shuffled = order.sample(levels, len(levels))
@@ -94,3 +103,4 @@ def test_in_which_order_levels_come_makes_no_difference(levels, order):
     assert passed(one) == passed(other)
     assert {*one.quotas} == {*other.quotas}
     assert (one.scheduler_class, one.logs_prompts) == (other.scheduler_class, other.logs_prompts)
+    assert one.deterministic_class == other.deterministic_class

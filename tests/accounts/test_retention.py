@@ -263,6 +263,8 @@ def test_each_kind_is_kept_as_long_as_its_retention_says():
         "prompts": 46,
         "quota windows": 0,
         "answers for Idempotency-Key": 0,
+        "receipts": 0,
+        "snapshots": 0,
         "deleted conversations": 0,
         "expired sessions": 0,
         "unsent attachments": 0,

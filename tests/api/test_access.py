@@ -57,9 +57,13 @@ OPENAIS = {
     "v1/completions": takes("/v1/completions"),
     "v1/embeddings": takes("/v1/embeddings"),
     "v1/rerank": takes("/v1/rerank"),
+    "v1/receipts/<uuid:receipt>": Route(
+        "/v1/receipts/00000000-0000-0000-0000-000000000000",
+        {"GET": 404, "HEAD": 404, "OPTIONS": 200},
+    ),
     "v1/usage": reads("/v1/usage"),
     "v1/models": reads("/v1/models"),
-    "v1/models/<path:name>": reads("/v1/models/fake"),
+    "v1/models/<any:name>": reads("/v1/models/fake"),
     **{
         f"v1/admin/models{path}": always(
             f"/v1/admin/models{path.replace('<str:slug>', 'fake')}", 403
@@ -73,6 +77,21 @@ OPENAIS = {
     "chat/completions": takes("/chat/completions"),
     "metrics": always("/metrics", 403),
 }
+# Likewise: OpenAI's responses, of which there is none by this name.
+RESPONSE = "/v1/responses/resp_none"
+RESPONSES = {
+    "v1/responses": takes("/v1/responses"),
+    "v1/responses/<str:response_id>": Route(
+        RESPONSE, {"GET": 404, "HEAD": 404, "DELETE": 404, "OPTIONS": 200}
+    ),
+    "v1/responses/<str:response_id>/cancel": Route(
+        f"{RESPONSE}/cancel", {"POST": 404, "OPTIONS": 200}
+    ),
+    "v1/responses/<str:response_id>/input_items": Route(
+        f"{RESPONSE}/input_items", {"GET": 404, "HEAD": 404, "OPTIONS": 200}
+    ),
+}
+OPENAIS |= RESPONSES
 # Likewise. Errors are Anthropic's.
 ANTHROPICS = {
     "v1/messages": takes("/v1/messages"),
@@ -87,10 +106,14 @@ OLDERS = {
     "chat/history/<str:session_id>/rollback": takes("/chat/history/hers/rollback"),
     "completions": takes("/completions"),
     "models": reads("/models"),
-    "models/<path:name>": reads("/models/fake"),
+    "models/<any:name>": reads("/models/fake"),
 }
 # For programs without a key.
-PROBES = {"health": reads("/health"), "readiness": reads("/readiness")}
+PROBES = {
+    "health": reads("/health"),
+    "readiness": reads("/readiness"),
+    "api/schema/": reads("/api/schema/"),
+}
 # For whoever signed in.
 PAGES = {
     "": "/",
@@ -124,6 +147,7 @@ PAGES = {
     "c/presets/<int:pk>/delete/": "/c/presets/{preset}/delete/",
     "compare/": "/compare/",
     "connect/": "/connect/",
+    "api/docs/": "/api/docs/",
     "attachments/": "/attachments/",
     "attachments/<uuid:uid>/": "/attachments/{attachment}/",
     "accounts/": "/accounts/",

@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema
 import pytest
 from asgiref.sync import sync_to_async
 
@@ -11,6 +12,26 @@ from .client import body_of, eventually
 
 pytestmark = pytest.mark.usefixtures("fake_model")
 
+WEATHER = {
+    "name": "weather",
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"enum": ["Rome", "Oslo"]}, "days": {"type": "integer"}},
+        "required": ["city", "days"],
+        "additionalProperties": False,
+    },
+}
+CLOCK = {
+    "name": "clock",
+    "description": "Tells the time.",
+    "input_schema": {"type": "object", "properties": {}, "additionalProperties": False},
+    "cache_control": {"type": "ephemeral"},
+}
+TOOLS = [WEATHER, CLOCK]
+ROME = {"city": "Rome", "days": 2}
+WRITTEN = f'<tool_call> {{"name": "weather", "arguments": {json.dumps(ROME)}}} </tool_call>'
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Rome"}}
+FORM = {"type": "json_schema", "schema": {"type": "boolean"}}
 PATH, COUNT = "/v1/messages", "/v1/messages/count_tokens"
 
 
@@ -189,6 +210,164 @@ class TestAStream:
         assert "message_stop" not in kinds(told)
 
 
+@pytest.fixture
+async def hermes(fake_model):
+    """The model has a template of that format."""
+    fake_model.chat_template = "{{ tools }}<tool_call>"
+    await fake_model.asave()
+
+
+@pytest.mark.usefixtures("hermes")
+class TestACall:
+    async def test_is_a_block_behind_the_text(self, api):
+        message = await answer(api, f"Let me see. {WRITTEN} {WRITTEN}", tools=TOOLS)
+        told, first, second = message["content"]
+        assert told == text("Let me see.")
+        assert first.pop("id").startswith("toolu_")
+        assert second.pop("id").startswith("toolu_")
+        assert first == second == {"type": "tool_use", "name": "weather", "input": ROME}
+        assert (message["stop_reason"], message["stop_sequence"]) == ("tool_use", None)
+
+    async def test_may_follow_a_thought(self, api):
+        message = await answer(api, f"<think> hm </think> {WRITTEN}", tools=TOOLS)
+        assert kinds(message["content"]) == ["thinking", "tool_use"]
+
+    async def test_is_streamed_in_pieces_of_its_input(self, api):
+        told = await events(api, f"So: {WRITTEN} {WRITTEN}", tools=TOOLS)
+        assert told[-2]["delta"]["stop_reason"] == "tool_use"
+        told = [event for event in told if "index" in event]
+        for index in (1, 2):
+            start, *deltas, stop = [event for event in told if event["index"] == index]
+            block = start["content_block"]
+            assert block.pop("id").startswith("toolu_")
+            assert block == {"type": "tool_use", "name": "weather", "input": {}}
+            assert {event["delta"]["type"] for event in deltas} == {"input_json_delta"}
+            written = "".join(event["delta"]["partial_json"] for event in deltas)
+            assert json.loads(written) == ROME
+            assert stop == {"type": "content_block_stop", "index": index}
+        assert [event["index"] for event in told] == sorted(event["index"] for event in told)
+
+    async def test_of_no_tool_is_text(self, api):
+        for fields in ({}, {"tools": [CLOCK]}, {"tools": TOOLS, "tool_choice": {"type": "none"}}):
+            message = await answer(api, WRITTEN, **fields)
+            assert (kinds(message["content"]), message["stop_reason"]) == (["text"], "end_turn")
+
+    async def test_that_the_limit_cuts_has_what_there_is_of_it(self, api):
+        message = await answer(api, WRITTEN, tools=TOOLS, max_tokens=6)
+        assert message["stop_reason"] == "max_tokens"
+        assert message["content"][0]["input"].items() <= ROME.items()
+
+    async def test_whose_input_is_no_object_is_not_lost(self, api):
+        content = '<tool_call> {"name": "clock", "arguments": {"a": nope}} </tool_call>'
+        message = await answer(api, content, tools=TOOLS)
+        assert message["content"][0]["input"] == {"arguments": '{"a": nope}'}
+
+    async def test_may_be_the_only_one(self, api):
+        choice = {"type": "auto", "disable_parallel_tool_use": True}
+        message = await answer(api, f"{WRITTEN} {WRITTEN}", tools=TOOLS, tool_choice=choice)
+        assert kinds(message["content"]) == ["tool_use"]
+
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize(
+        ("choice", "name"),
+        [({"type": "any"}, "clock"), ({"type": "tool", "name": "weather"}, "weather")],
+    )
+    async def test_that_has_to_be_made_is_valid(self, api, choice, name, stream):
+        fields = {"tools": TOOLS, "tool_choice": choice, "temperature": 1.5, "max_tokens": 200}
+        if stream:
+            told = await events(api, **fields)
+            (block,) = [e["content_block"] for e in told if e["type"] == "content_block_start"]
+            deltas = [e["delta"] for e in told if e["type"] == "content_block_delta"]
+            given = json.loads("".join(delta["partial_json"] for delta in deltas))
+        else:
+            (block,) = (await answer(api, **fields))["content"]
+            given = block["input"]
+        assert block["name"] == name
+        schema = next(tool["input_schema"] for tool in TOOLS if tool["name"] == name)
+        jsonschema.validate(given, schema)
+
+    async def test_that_has_to_be_made_may_be_thought_about(self, api):
+        message = await answer(
+            api,
+            "<think> a b c d e f",
+            tools=TOOLS,
+            tool_choice={"type": "any"},
+            thinking={"type": "enabled", "budget_tokens": 2},
+        )
+        thought, call = message["content"]
+        assert (thought["thinking"].split(), call["type"]) == (["a", "b"], "tool_use")
+
+
+class TestAResult:
+    async def test_goes_back_to_the_model_with_its_call(self, api):
+        message = await answer(
+            api,
+            messages=[
+                said("Well?"),
+                said([text("Hm."), CALL], "assistant"),
+                said([{"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}]),
+            ],
+        )
+        assert message["content"] == [
+            text(
+                'Well? Hm. {"name": "weather", "arguments": {"city": "Rome"}} weather returned: '
+                "sunny "
+            )
+        ]
+
+    async def test_may_be_of_blocks_an_error_or_nothing_with_text_behind_it(self, api):
+        results = [
+            {"content": [text("a"), text("b")]},
+            {"content": "c", "is_error": True},
+            {},
+        ]
+        blocks = [{"type": "tool_result", "tool_use_id": "toolu_1", **one} for one in results]
+        messages = [said("Well?"), said([CALL], "assistant"), said([*blocks, text("Go on.")])]
+        response = await ask(api, messages=messages)
+        told = response.json()["content"][0]["text"]
+        assert told.partition("}} ")[2] == (
+            "weather returned: a b weather returned: Error: c weather returned: Go on. "
+        )
+        assert response["x-context"].startswith("kept=6,")
+
+    @pytest.mark.usefixtures("hermes")
+    async def test_stands_beside_calls_of_several_messages(self, api):
+        other = {**CALL, "id": "toolu_2"}
+        results = [{"type": "tool_result", "tool_use_id": one["id"]} for one in (CALL, other)]
+        messages = [said("a"), said([CALL], "assistant"), said([other], "assistant"), said(results)]
+        response = await ask(api, messages=messages, tools=TOOLS)
+        assert response["x-context"].startswith("kept=4,")
+
+    async def test_with_a_picture_is_refused(self, api):
+        result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "image"}]}
+        messages = [said("a"), said([CALL], "assistant"), said([result])]
+        error = await refused(api, messages=messages)
+        assert error["message"].startswith("messages[2].content[0].content[0].type")
+
+
+class TestABudget:
+    @pytest.mark.parametrize(
+        ("thinking", "number"),
+        [
+            ({"type": "enabled", "budget_tokens": 2}, 2),
+            ({"type": "disabled"}, 0),
+            ({"type": "adaptive"}, 4),
+        ],
+    )
+    async def test_ends_the_thoughts(self, api, thinking, number):
+        message = await answer(api, "<think> a a a a </think> b", thinking=thinking)
+        thoughts = "".join(block.get("thinking", "") for block in message["content"])
+        assert thoughts.split() == ["a"] * number
+        assert message["content"][-1]["text"].endswith("b ")
+
+
+@pytest.mark.parametrize("field", ["output_config", "output_format"])
+async def test_a_form_is_kept(api, field):
+    form = {"format": FORM} if field == "output_config" else FORM
+    (block,) = (await answer(api, **{field: form}))["content"]
+    assert json.loads(block["text"]) in (True, False)
+
+
 class TestARefusal:
     @pytest.mark.parametrize(
         ("fields", "named"),
@@ -207,11 +386,38 @@ class TestARefusal:
                 {"messages": [said([text("a"), {"type": "document"}])]},
                 "messages[0].content[1].type",
             ),
-            ({"messages": [said([{"type": "tool_result"}])]}, "messages[0].content[0].type"),
+            (
+                {"messages": [said([{"type": "tool_result", "tool_use_id": "x"}])]},
+                "messages[0].content[0].tool_use_id",
+            ),
+            ({"messages": [said([{"type": "tool_use"}])]}, "messages[0].content[0].type"),
+            (
+                {"messages": [said([{"type": "tool_use", "id": "x", "name": "f"}], "assistant")]},
+                "messages[0].content[0].input",
+            ),
+            ({"messages": [said("a"), said([CALL], "assistant")]}, "messages[1].content"),
+            (
+                {"tools": [CLOCK], "messages": [said("a"), said("b", "assistant")]},
+                "messages[1].content",
+            ),
             ({"system": [{"type": "image"}]}, "system[0].type"),
-            ({"tools": [{"name": "f", "input_schema": {}}]}, "tools"),
+            ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
+            ({"tools": [{"name": "a b", "input_schema": {}}]}, "tools[0].name"),
+            ({"tools": [CLOCK, CLOCK]}, "tools[1].name"),
+            (
+                {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+                "tools[0].type",
+            ),
             ({"tool_choice": {"type": "any"}}, "tool_choice"),
-            ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format"),
+            ({"tools": [CLOCK], "tool_choice": {"type": "tool", "name": "x"}}, "tool_choice.name"),
+            ({"tools": [CLOCK], "tool_choice": {"type": "maybe"}}, "tool_choice.type"),
+            ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format.schema"),
+            (
+                {"output_config": {"format": FORM}, "output_format": FORM},
+                "output_format",
+            ),
+            ({"tools": [CLOCK], "output_format": FORM}, "output_format"),
+            ({"thinking": {"type": "enabled", "budget_tokens": 0}}, "thinking.budget_tokens"),
             ({"stop_sequences": [""]}, "stop_sequences[0]"),
             ({"stop_sequences": ["a"] * 17}, "stop_sequences"),
             ({"temperature": 9}, "temperature"),
@@ -256,6 +462,13 @@ class TestCounting:
     async def test_refuses_what_an_answer_would_be_refused_for(self, api):
         error = await refused(api, path=COUNT, tools=[{"name": "f"}])
         assert error["message"].startswith("tools")
+
+    @pytest.mark.parametrize("choice", ["auto", "any", "none"])
+    async def test_counts_tools(self, api, choice):
+        fields = {"tools": TOOLS, "tool_choice": {"type": choice}}
+        counted = (await answer(api, path=COUNT, **fields))["input_tokens"]
+        assert (counted > 3) == (choice != "none")
+        assert (await answer(api, **fields))["usage"]["input_tokens"] == counted
 
 
 class TestWhoAsks:

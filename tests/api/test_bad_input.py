@@ -1,5 +1,6 @@
 """Whatever a client sends, it hears what is wrong with it, and the next one is answered."""
 
+import asyncio
 import json
 import tracemalloc
 
@@ -275,3 +276,25 @@ async def test_a_host_that_is_not_ours_is_refused_in_words(api, path):
 async def test_a_browser_with_a_host_that_is_not_ours_gets_a_page(api):
     response = await api.get("/", host="evil.example", accept="text/html")
     assert (response.status_code, response["content-type"]) == (400, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_image"])
+@pytest.mark.parametrize("scheme", ["http", "data"])
+async def test_images_are_refused_and_no_address_is_fetched(api, fake_model, scheme, kind):
+    asked = []
+
+    async def note(reader, writer):
+        asked.append(await reader.readline())
+        writer.close()
+
+    server = await asyncio.start_server(note, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    urls = {"http": f"http://127.0.0.1:{port}/cat.png", "data": "data:image/png;base64,iVBORw0K"}
+    async with server:
+        answer = await api.chat([{"type": kind, "image_url": {"url": urls[scheme]}}])
+
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["code"] == "unsupported_parameter"
+    assert "no address is ever fetched" in error["message"]
+    assert asked == []

@@ -97,11 +97,6 @@ async def test_no_stop_string_is_looked_for_in_an_echo(api):
     assert choice["text"] == "a ba "
 
 
-async def test_there_are_no_logprobs_of_an_echo(api):
-    error = (await api.complete("a", echo=True, logprobs=1)).json()["error"]
-    assert (error["code"], error["param"]) == ("unsupported_parameter", "logprobs")
-
-
 async def test_a_suffix_follows_what_the_model_fills_in(api):
     answer = (await api.complete("a b", suffix="c", max_tokens=9)).json()
     assert answer["choices"][0]["text"] == "<before> a b <after> c <between> "

@@ -91,6 +91,38 @@ async def test_no_chat_body_makes_it_fail(api, fake_model, body):
     await assert_survives(api, "/v1/chat/completions", body)
 
 
+items = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(
+                ["message", "function_call", "function_call_output", "reasoning", "item_reference"]
+            )
+            | values,
+            "role": st.sampled_from(["user", "assistant", "developer"]) | values,
+            "content": words | values,
+            **dict.fromkeys(["id", "call_id", "name", "arguments", "output"], words | values),
+        },
+    ),
+    max_size=3,
+)
+responses = st.fixed_dictionaries(
+    {"model": st.just("fake"), "input": words | items | values},
+    optional={
+        **dict.fromkeys(["stream", "store", "background"], st.booleans()),
+        **dict.fromkeys(["tools", "tool_choice", "text", "reasoning", "metadata"], values),
+        **dict.fromkeys(["instructions", "previous_response_id", "conversation"], values),
+        "max_output_tokens": st.integers(1, 2),
+    },
+)
+
+
+@bounded
+@given(body=responses | bodies)
+async def test_no_body_of_a_response_makes_it_fail(api, fake_model, body):
+    await assert_survives(api, "/v1/responses", body)
+
+
 @bounded
 @given(body=bodies)
 async def test_no_completion_body_makes_it_fail(api, fake_model, body):

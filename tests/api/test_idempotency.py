@@ -264,7 +264,8 @@ async def test_a_stream_that_has_become_too_large_cannot_be_joined(
 # Failures
 
 
-async def test_a_refusal_is_not_remembered(ask, engine_options):
+async def test_a_refusal_is_not_remembered(ask, configure, engine_options):
+    configure(server={"drain_seconds": 0})  # nobody waits for the end of the first
     engine_options(max_sequences=1, max_waiting=0, fake_step_seconds=0.02)
     async with reading(await ask("a", key="other", stream=True, ignore_eos=True)) as running:
         await anext(running)

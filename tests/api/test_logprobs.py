@@ -96,6 +96,105 @@ async def test_a_completions_logprobs_are_0_to_5(api, logprobs):
     assert (error["code"], error["param"]) == ("invalid_request_error", "logprobs")
 
 
+def of_prompt(*words):
+    """What the fake thinks of a prompt's tokens: all but the first are as likely as an answer's."""
+    starts = [len("".join(words[:index])) for index in range(len(words))]
+    return {
+        "tokens": list(words),
+        "token_logprobs": [None, *[-0.375] * (len(words) - 1)],
+        "top_logprobs": [None, *({word: -0.375} for word in words[1:])],
+        "text_offset": starts,
+    }
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_echoed_prompt_has_logprobs_before_those_of_the_answer(api, stream):
+    fields = {"echo": True, "logprobs": 1, "seed": 2, "max_tokens": 1, "stream": stream}
+    response = await api.complete("a bc d ", **fields)
+
+    parts = (await events_of(response))[:-1] if stream else [response.json()]
+    choices = [part["choices"][0] for part in parts]
+    told = [choice["logprobs"] for choice in choices if choice["logprobs"]]
+    assert "".join(choice["text"] for choice in choices) == "a bc d a "
+    assert {
+        name: [value for one in told for value in one[name]]
+        for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset")
+    } == of_prompt("a ", "bc ", "d ", "a ")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_prompt_is_judged_without_an_answer(api, stream):
+    fields = {"echo": True, "logprobs": 1, "seed": 2, "max_tokens": 0, "stream": stream}
+    response = await api.complete("a bc d ", **fields)
+
+    parts = (await events_of(response))[:-1] if stream else [response.json()]
+    choices = [part["choices"][0] for part in parts]
+    assert "".join(choice["text"] for choice in choices) == "a bc d "
+    assert choices[0]["logprobs"] == of_prompt("a ", "bc ", "d ")
+    assert choices[-1]["finish_reason"] == "length"
+
+
+async def test_a_judged_prompt_is_all_that_is_paid_for(api):
+    answer = (await api.complete("a bc d", echo=True, logprobs=0, max_tokens=0)).json()
+
+    usage = answer["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (3, 0)
+
+
+async def test_prompts_of_text_and_tokens_are_judged_each_by_itself(api):
+    fields = {"echo": True, "logprobs": 1, "seed": 2, "max_tokens": 0}
+    texts = (await api.complete(["a b ", "c "], **fields)).json()["choices"]
+    told = [choice["logprobs"] for choice in texts]
+    assert told == [of_prompt("a ", "b "), of_prompt("c ")]
+
+    body = {"model": "fake", "prompt": "a b"}
+    tokens = (await api.post("/v1/tokenize", body)).json()["tokens"]
+    [choice] = (await api.complete(tokens, **fields)).json()["choices"]
+    assert choice["logprobs"] == of_prompt("a ", "b ")
+
+
+async def test_every_choice_has_the_prompts(api):
+    fields = {"echo": True, "logprobs": 1, "max_tokens": 1, "n": 3}
+    answer = (await api.complete("a b ", **fields)).json()
+
+    told = [choice["logprobs"]["tokens"] for choice in answer["choices"]]
+    assert told == [["a ", "b ", "a "]] * 3
+    assert answer["usage"]["prompt_tokens"] == 2
+
+
+async def test_a_prompt_that_was_computed_before_is_judged_all_the_same(api):
+    words = "a b c d e f g "
+    await api.complete(words)
+
+    answer = (await api.complete(words, echo=True, logprobs=0, max_tokens=0)).json()
+
+    assert answer["usage"]["prompt_tokens_details"] == {"cached_tokens": 0}
+    assert len(answer["choices"][0]["logprobs"]["tokens"]) == 7
+
+
+async def test_the_best_are_chosen_by_their_answers_alone(api):
+    fields = {"echo": True, "logprobs": 0, "best_of": 3, "seed": 6, "max_tokens": 1}
+    [choice] = (await api.complete("a b ", **fields)).json()["choices"]
+
+    assert choice["logprobs"]["token_logprobs"][-1] == -0.125  # seed 8, which is 0 in the fake
+
+
+async def test_no_token_at_all_is_an_answer_only_with_an_echo(api):
+    error = (await api.complete("a", max_tokens=0)).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_request_error", "max_tokens")
+
+    [choice] = (await api.complete("a b", max_tokens=0, echo=True)).json()["choices"]
+    assert (choice["text"], choice["logprobs"]) == ("a b", None)
+
+
+@pytest.mark.parametrize(("field", "value"), [("suffix", "b"), ("deterministic", True)])
+async def test_what_a_judged_prompt_does_not_go_with_is_refused(api, field, value):
+    fields = {"echo": True, "logprobs": 1, "seed": 1, field: value}
+    error = (await api.complete("a", **fields)).json()["error"]
+
+    assert (error["code"], error["param"]) == ("invalid_request_error", field)
+
+
 def test_parts_of_a_character_are_told_apart():
     tokens = [TokenLogprob(b"\xc3", -1.0, 0, [(b"\xc3", -1.0), (b"\xe2", -2.0)])]
 

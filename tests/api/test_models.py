@@ -39,6 +39,7 @@ class TestTheList:
             "max_model_len": 2048,
             "capabilities": ["completion", "chat"],
             "quantization": "Q4_1",
+            "base": None,
             "status": "unloaded",
         }
 
@@ -85,6 +86,9 @@ class TestOne:
             ".",
             "x" * 5000,
             "a/b",
+            "a%0A",
+            "%0D%0Aa",
+            "a%E2%80%A8",
         ],
     )
     async def test_anything_else_is_404(self, api, name):

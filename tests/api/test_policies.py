@@ -1,7 +1,9 @@
 """Rules of keys, people and groups: what is refused, how it is told, and what that costs."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from django.core.cache import cache
@@ -38,7 +40,11 @@ RULES = {
     "max_messages": (0, TOO_LARGE),
     "max_body_kb": (0, BODY_TOO_LARGE),
 }
-OTHERS = {"max_output_tokens", "scheduler_class", "log_prompts"}  # these refuse nothing
+# These refuse no chat that is like others.
+OTHERS = {
+    *("max_output_tokens", "max_computed", "scheduler_class", "deterministic"),
+    "log_prompts",
+}
 
 COMPLETION = {"model": "fake", "prompt": "a b c", "max_tokens": 4}
 OLDER_CHAT = {"model-name": "fake", "prompt": "a b c", "max-token": 4}
@@ -228,6 +234,38 @@ class TestWhenToComeBack:
         await eventually(is_answered)
 
 
+class TestComputedAtOnce:
+    """`max_computed`: what is too much waits, and others pass it."""
+
+    async def first_token(self, parts):
+        while b'"content":"a ' not in await anext(parts):
+            pass
+
+    @pytest.mark.parametrize("level", ["key", "user", "group"])
+    async def test_waits_for_what_runs(self, alice, bob, engine_options, level):
+        engine_options(fake_step_seconds=0.02)
+        await alice.rules(level, max_computed=1)
+        if level == "group":
+            await bob.joined_team()
+        endless = {"stream": True, "ignore_eos": True}
+        async with reading(await alice.api.chat("a", **endless)) as running:
+            await self.first_token(running)
+            waiting = asyncio.create_task(alice.api.chat("a"))
+            others = asyncio.create_task(bob.api.chat("a"))
+            done, _ = await asyncio.wait([others], timeout=None if level != "group" else 0.5)
+            assert not waiting.done()
+            assert bool(done) is (level != "group"), "a group's number is one for all of it"
+        assert (await waiting).status_code == (await others).status_code == 200
+
+    async def test_another_key_has_its_own(self, alice, engine_options):
+        engine_options(fake_step_seconds=0.02)
+        phone = await alice.another_key()
+        await alice.rules("key", max_computed=1)
+        async with reading(await alice.api.chat("a", stream=True, ignore_eos=True)) as running:
+            await self.first_token(running)
+            assert (await phone.api.chat("a")).status_code == 200
+
+
 class TestRequestsPerMinute:
     async def statuses(self, *people):
         return [(await who.api.chat()).status_code for who in people]
@@ -320,6 +358,51 @@ class TestQuotas:
         await bob.joined_team()
         assert (await alice.api.chat()).status_code == 200
         assert refusal(await bob.api.chat()) == FOR_LONG
+
+
+class TestDeterministicAnswers:
+    ALONE: ClassVar = {"deterministic": True, "seed": 1}
+
+    @pytest.mark.parametrize("level", LEVELS)
+    @pytest.mark.parametrize("stream", [False, True])
+    async def test_are_refused_where_a_level_says_no(self, alice, level, stream):
+        await alice.rules(level, deterministic=False)
+        assert (await alice.api.chat(stream=stream)).status_code == 200
+        for refused in (
+            await alice.api.chat(stream=stream, **self.ALONE),
+            await alice.api.complete(stream=stream, **self.ALONE),
+        ):
+            assert refusal(refused) == FORBIDDEN
+            assert f"(rule deterministic of {alice.label(level)})" in message(refused)
+
+    async def order(self, alice, bob, engine_options):
+        """In which two answers come that wait for another; the deterministic one is asked first."""
+        engine_options(fake_step_seconds=0.01, max_sequences=1)
+        order = []
+
+        async def ask(person, name, **fields):
+            assert (await person.api.chat(**fields)).status_code == 200
+            order.append(name)
+
+        async def waiting(number):
+            return await Api(OPERATOR).metric("llmsite_requests_waiting") == number
+
+        first = await bob.api.chat(stream=True, max_tokens=4000, ignore_eos=True)
+        async with reading(first) as parts:  # for as long as it takes both to come
+            await anext(parts)
+            alone = asyncio.create_task(ask(alice, "alone", **self.ALONE))
+            await eventually(lambda: waiting(1))
+            other = asyncio.create_task(ask(bob, "other"))
+            await eventually(lambda: waiting(2))
+        await asyncio.gather(alone, other)
+        return order
+
+    async def test_come_after_everybody_else(self, alice, bob, engine_options):
+        assert await self.order(alice, bob, engine_options) == ["other", "alone"]
+
+    async def test_come_in_their_turn_where_a_level_says_yes(self, alice, bob, engine_options):
+        await alice.rules(deterministic=True)
+        assert await self.order(alice, bob, engine_options) == ["alone", "other"]
 
 
 class TestSizes:

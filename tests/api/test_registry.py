@@ -1,5 +1,6 @@
 """The registry over REST."""
 
+import asyncio
 import json
 
 import pytest
@@ -7,10 +8,12 @@ from django.contrib.auth.models import Permission
 
 from accounts.models import AuditEntry, User
 from inference import runtime
+from inference.engine import host
 from inference.models import LanguageModel
 from tests.tiny_gguf import make_tiny_gguf
+from tests.tiny_lora import make_tiny_lora
 
-from .client import Api, events_of, eventually
+from .client import Api, events_of, eventually, reading
 from .people import Person
 
 PATH = "/v1/admin/models"
@@ -178,9 +181,26 @@ class TestLoading:
         assert error["code"] == "model_not_fetched"
         assert await actions() == []
 
-    async def test_is_told_as_events_until_it_is_done(self, boss, fake_row):
+    @pytest.fixture
+    def go(self, monkeypatch):
+        """Engines are started once it is set."""
+        go, start_process = asyncio.Event(), host.start_process
+
+        async def start_later(end):
+            await go.wait()
+            return await start_process(end)
+
+        monkeypatch.setattr(host, "start_process", start_later)
+        return go
+
+    async def test_is_told_as_events_until_it_is_done(self, boss, fake_row, go):
         await send(boss, "POST", "/fake/load")
-        *told, done = await events_of(await boss.api.get(f"{PATH}/fake/events"))
+        async with reading(await boss.api.get(f"{PATH}/fake/events")) as parts:
+            first = await anext(parts)
+            go.set()
+            blocks = b"".join([first, *[part async for part in parts]]).decode().split("\n\n")
+        *told, done, _ = [block.removeprefix("data: ") for block in blocks if block[:1] != ":"]
+        told = [json.loads(event) for event in told]
         assert done == "[DONE]"
         assert (told[0]["state"], told[-1]["state"]) == ("loading", "ready")
         assert [told[0]["progress"], told[-1]["progress"]] == [0.0, None]
@@ -195,7 +215,9 @@ class TestLoading:
             "detail": "unloaded",
         }
 
-    async def test_of_a_model_that_is_deleted_meanwhile_ends_with_an_error(self, boss, fake_row):
+    async def test_of_a_model_that_is_deleted_meanwhile_ends_with_an_error(
+        self, boss, fake_row, go
+    ):
         await send(boss, "POST", "/fake/load")
         stream = await boss.api.get(f"{PATH}/fake/events")
         await LanguageModel.objects.all().adelete()
@@ -229,3 +251,63 @@ class TestWhoMay:
     async def test_is_held_to_the_policy_of_the_key(self, boss, fake_row):
         await boss.rules(allowed_endpoints=["chat"])
         assert "allowed_endpoints" in (await refused(boss, 403, "GET", ""))["message"]
+
+
+# Adapters
+
+
+async def test_an_adapter_is_registered_with_its_base_and_keeps_that_from_being_deleted(
+    boss, source, tmp_path
+):
+    await send(boss, "POST", "", source=source, id="base")
+    await until(boss, "base", "unloaded")
+    path = str(make_tiny_lora(tmp_path / "lora.gguf"))
+    made = await send(boss, "POST", "", source=path, id="lora", base="base", adapter_scale=0.5)
+    assert made.status_code == 201
+    await until(boss, "lora", "unloaded")
+
+    shown = (await boss.api.get(f"{PATH}/lora")).json()
+    assert (shown["base"], shown["adapter_scale"]) == ("base", 0.5)
+    error = (await send(boss, "DELETE", "/base")).json()["error"]
+    assert error["code"] == "model_in_use"
+    assert "base is the base of lora" in error["message"]
+    assert (await send(boss, "DELETE", "/lora")).status_code == 204
+    assert (await send(boss, "DELETE", "/base")).status_code == 204
+
+
+async def test_a_base_that_there_is_not_is_refused(boss, source):
+    made = await send(boss, "POST", "", source=source, base="nobody")
+    assert made.status_code == 400
+    assert made.json()["error"]["param"] == "base"
+
+
+# Draft models
+
+
+async def test_a_draft_model_is_named_shown_taken_away_and_kept_from_being_deleted(
+    boss, source, tmp_path
+):
+    await send(boss, "POST", "", source=source, id="small")
+    await until(boss, "small", "unloaded")
+    path = str(make_tiny_gguf(tmp_path / "big.gguf"))
+    assert (await send(boss, "POST", "", source=path, id="big", draft="small")).status_code == 201
+    await until(boss, "big", "unloaded")
+
+    assert (await boss.api.get(f"{PATH}/big")).json()["draft"] == "small"
+    error = (await send(boss, "DELETE", "/small")).json()["error"]
+    assert error["code"] == "model_in_use"
+    assert "small is the draft model of big" in error["message"]
+    changed = await send(boss, "PATCH", "/big", draft=None)
+    assert changed.json()["draft"] is None
+    assert (await send(boss, "DELETE", "/small")).status_code == 204
+
+
+@pytest.mark.parametrize("name", ["nobody", "same"])
+async def test_a_draft_model_that_cannot_be_is_refused(boss, source, name):
+    await send(boss, "POST", "", source=source, id="same")
+    await until(boss, "same", "unloaded")
+    refused = await send(boss, "PATCH", "/same", draft=name)
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "draft"
+    assert name in refused.json()["error"]["message"]

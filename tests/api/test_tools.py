@@ -5,6 +5,8 @@ import json
 import jsonschema
 import pytest
 
+from inference.api.schemas import ChatCompletionRequest
+
 from .client import events_of
 
 pytestmark = pytest.mark.usefixtures("fake_model")
@@ -29,6 +31,8 @@ TEMPLATES = {
     "hermes": "{{ tools }}<tool_call>",
     "llama3": "{{ tools }}<|python_tag|>",
     "mistral": "{{ tools }}[TOOL_CALLS]",
+    "mistral args": "{{ tools }}[TOOL_CALLS][ARGS]",
+    "qwen coder": "{{ tools }}<tool_call><function=",
     "generic": "{{ messages }}",
 }
 
@@ -251,10 +255,83 @@ async def test_a_thought_that_the_prompt_has_opened_needs_no_tag(api):
     assert (message["reasoning_content"], message["content"]) == ("b ", " c <think> ")
 
 
-async def test_a_form_leaves_no_room_for_a_thought(api):
-    message = (await choice_of(api, "b <think>", guided_regex="[b-d]"))["message"]
-    assert message["content"] == "b"
-    assert "reasoning_content" not in message
+@pytest.mark.parametrize("content", ["x y </think> <think>", "<think> x y </think> z"])
+async def test_a_form_begins_behind_the_thoughts(api, content):
+    message = (await choice_of(api, content, guided_regex="[b-d]"))["message"]
+    assert (message["reasoning_content"].strip(), message["content"].strip()) == ("x y", "b")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("content", ["x y z <think>", "<think> x y z"])
+async def test_a_call_that_is_required_may_be_thought_about(api, speaks, name, content):
+    await speaks(name)
+    fields = {"tools": TOOLS, "tool_choice": NAMED, "thinking_budget_tokens": 2}
+    choice = await choice_of(api, content, **fields)
+    assert choice["finish_reason"] == "tool_calls"
+    assert [call for call, _ in called(choice["message"])] == ["weather"]
+
+
+BUDGETED = [
+    ({"thinking_budget_tokens": 2}, 2),
+    ({"thinking_token_budget": 2, "reasoning_effort": "high"}, 2),
+    ({"thinking_budget_tokens": 0}, 0),
+    ({"thinking_budget_tokens": -1}, 400),
+    ({"reasoning_effort": "none"}, 0),
+    ({"reasoning_effort": "minimal"}, 256),
+    ({"reasoning_effort": "high"}, 400),
+    ({"reasoning_effort": None}, 400),
+]
+
+
+@pytest.mark.parametrize(("fields", "num_thoughts"), BUDGETED)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_thoughts_end_when_their_budget_is_used(api, fields, num_thoughts, stream):
+    content = "<think> " + "a " * 400
+    response = await api.chat(content + "</think> b", stream=stream, **fields)
+    if stream:
+        deltas = [c["choices"][0]["delta"] for c in (await events_of(response))[:-1]]
+    else:
+        deltas = [response.json()["choices"][0]["message"]]
+    thought = "".join(delta.get("reasoning_content") or "" for delta in deltas)
+    assert thought.split() == ["a"] * num_thoughts
+    assert "".join(delta.get("content") or "" for delta in deltas).endswith("b ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"thinking_budget_tokens": -2}, "thinking_budget_tokens"),
+        ({"thinking_budget_tokens": 1, "thinking_token_budget": 2}, "thinking_token_budget"),
+        ({"reasoning_effort": "much"}, "reasoning_effort"),
+    ],
+)
+async def test_a_budget_that_makes_no_sense_is_refused_by_name(api, fields, param):
+    response = await api.chat("a", **fields)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+async def test_each_of_several_answers_has_a_budget_of_its_own(api):
+    answer = (await api.chat("<think> a b c d", n=2, thinking_budget_tokens=2)).json()
+    thoughts = [choice["message"]["reasoning_content"] for choice in answer["choices"]]
+    assert [thought.split() for thought in thoughts] == [["a", "b"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        ({}, {}),
+        ({"thinking_budget_tokens": 9}, {}),
+        ({"reasoning_effort": "none"}, {"enable_thinking": False}),
+        ({"reasoning_effort": "low"}, {"enable_thinking": True, "reasoning_effort": "low"}),
+        (
+            {"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": True}},
+            {"enable_thinking": True},
+        ),
+    ],
+)
+def test_templates_are_told_how_much_is_to_be_thought(fields, options):
+    body = {"model": "m", "messages": [{"role": "user", "content": "a"}], **fields}
+    assert ChatCompletionRequest.model_validate(body).prompt()["template_options"] == options
 
 
 @pytest.mark.usefixtures("hermes")
@@ -262,3 +339,72 @@ async def test_a_call_may_follow_a_thought(api):
     choice = await choice_of(api, f"<think> hm </think> {CALL}", tools=TOOLS)
     assert choice["message"]["reasoning_content"] == " hm "
     assert called(choice["message"]) == [("weather", {"city": "Rome", "days": 2})]
+
+
+# Functions, as they were before
+
+
+FUNCTIONS = [WEATHER["function"], CLOCK["function"]]
+
+
+@pytest.mark.usefixtures("hermes")
+async def test_a_call_of_a_function_is_written_in_the_older_way(api):
+    choice = await choice_of(api, f"So: {CALL} {CALL}", functions=FUNCTIONS)
+    assert choice["finish_reason"] == "function_call"
+    message = choice["message"]
+    assert (message["content"], "tool_calls" in message) == ("So:", False)
+    arguments = message["function_call"].pop("arguments")
+    assert message["function_call"] == {"name": "weather"}
+    assert json.loads(arguments) == {"city": "Rome", "days": 2}
+
+
+@pytest.mark.usefixtures("hermes")
+@pytest.mark.parametrize("choice", ["auto", {"name": "weather"}])
+async def test_a_call_of_a_function_is_streamed_in_the_older_way(api, choice):
+    chunks = await events_of(
+        await api.chat(CALL, functions=FUNCTIONS, function_call=choice, stream=True)
+    )
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks[1:-2]]
+    first, *rest = [delta["function_call"] for delta in deltas]
+    assert first == {"name": "weather", "arguments": ""}
+    assert all(call.keys() == {"arguments"} for call in rest)
+    jsonschema.validate(json.loads("".join(call["arguments"] for call in rest)), PARAMETERS)
+    assert chunks[-2]["choices"][0]["finish_reason"] == "function_call"
+
+
+@pytest.mark.usefixtures("hermes")
+async def test_functions_that_may_not_be_called_are_not(api):
+    choice = await choice_of(api, CALL, functions=FUNCTIONS, function_call="none")
+    assert choice["message"]["content"] == CALL + " "
+
+
+async def test_calls_of_functions_and_what_they_returned_go_back_to_the_model(api):
+    messages = [
+        {"role": "user", "content": "Well?"},
+        {
+            "role": "assistant",
+            "content": None,
+            "function_call": {"name": "weather", "arguments": '{"city": "Rome"}'},
+        },
+        {"role": "function", "name": "weather", "content": "sunny"},
+    ]
+    said = (await choice_of(api, "", messages=messages))["message"]["content"]
+    assert said == (
+        'Well? {"name": "weather", "arguments": {"city": "Rome"}} weather returned: sunny '
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"functions": [{"name": "a b"}]}, "functions[0].name"),
+        ({"functions": [FUNCTIONS[0]] * 2}, "functions[1].name"),
+        ({"functions": FUNCTIONS, "tools": TOOLS}, "functions"),
+        ({"functions": FUNCTIONS, "function_call": {"name": "x"}}, "function_call.name"),
+        ({"function_call": {"name": "x"}}, "function_call"),
+        ({"functions": FUNCTIONS, "function_call": "maybe"}, "function_call"),
+    ],
+)
+async def test_functions_that_make_no_sense_are_refused_by_name(api, fields, param):
+    response = await api.chat("a", **fields)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)

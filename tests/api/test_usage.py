@@ -272,7 +272,7 @@ class TestARecord:
         await assert_all_is_settled(alice)
 
     async def test_is_kept_of_prompts_whose_sibling_is_refused(self, bob, engine_options):
-        engine_options(fake_step_seconds=STEP_SECONDS)
+        engine_options(fake_step_seconds=0.5)  # none has ended when the third is asked
         await bob.rules(**FAR_AWAY | {"tokens_per_month": 20})
         response = await bob.api.complete(["a", "b", "c"], max_tokens=8)
         assert response.json()["error"]["code"] == "rate_limit_exceeded"

@@ -49,8 +49,8 @@ class Site:
     def url(self) -> str:
         return self.server.url
 
-    def start(self) -> "Site":
-        self.server.start()
+    def start(self, **environment: str) -> "Site":
+        self.server.start(**environment)
         code = PREPARE.format(password=PASSWORD, number=NUM_PEOPLE)
         printed = self.server.manage("shell", "--no-imports", "-c", code)
         self.people = iter(json.loads(printed.splitlines()[-1]))

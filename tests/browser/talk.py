@@ -3,7 +3,7 @@
 from playwright.sync_api import Locator, Page, expect
 
 LONG = " ".join(f"w{number}" for number in range(900))  # 18 seconds of answer
-MEDIUM = " ".join(f"w{number}" for number in range(120))  # two and a half
+MEDIUM = " ".join(f"w{number}" for number in range(250))  # five, on a machine with time
 
 
 def field(page: Page) -> Locator:

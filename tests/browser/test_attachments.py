@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from .talk import answer, ask, done, field, questions, text_of
+from .talk import answer, ask, ask_and_wait, done, field, questions, text_of
 
 NOTES = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"three more words"}
 PICTURE = {"name": "cat.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + b"\0" * 99}
@@ -44,6 +44,37 @@ def test_a_file_is_dropped_anywhere_on_the_page(page):
     expect(page.locator("#drop")).to_be_hidden()
     ask(page, "Look")
     expect(text_of(done(page))).to_contain_text("dropped words")
+
+
+def test_files_that_were_not_sent_are_there_when_the_page_is_loaded_again(page):
+    ask_and_wait(page, "hello")
+    page.locator("#files").set_input_files(NOTES)
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
+    page.reload()
+    expect(chip(page).locator(".name")).to_have_text("notes.txt")
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
+    ask(page, "What is in it?")
+    expect(text_of(answer(page))).to_contain_text("three more words")
+    done(page)
+    page.reload()
+
+    expect(questions(page).last.locator(".attachments .name")).to_have_text("notes.txt")
+    expect(chip(page)).to_have_count(0)
+
+
+def test_files_stay_with_their_conversation(alice, page):
+    page.locator("#files").set_input_files(NOTES)
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
+    other = alice.open("/compare/")
+    expect(field(other)).to_be_visible()
+    expect(chip(other)).to_have_count(0)
+    page.reload()
+    expect(chip(page)).to_have_count(1)
+    page.get_by_role("button", name="Remove notes.txt").click()
+    page.reload()
+
+    expect(field(page)).to_be_visible()
+    expect(chip(page)).to_have_count(0)
 
 
 def test_a_file_is_taken_away_again(alice, page):

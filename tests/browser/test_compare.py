@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from .talk import LONG, MEDIUM, ask, field
+from .test_attachments import NOTES
 
 
 def side(page, name):
@@ -51,3 +52,44 @@ def test_stop_ends_both(alice):
     page.get_by_role("button", name="Stop both").click()
 
     done_on_both(page, "stopped")
+
+
+def test_settings_are_of_both_and_files_go_to_both(alice):
+    page = alice.open("/compare/")
+    page.get_by_role("button", name="Settings for both").click()
+    page.get_by_label("System prompt").fill("shared words")
+    page.get_by_role("button", name="Save").click()
+    page.locator("#files").set_input_files(NOTES)
+    expect(page.locator(".chip .cost")).to_contain_text("tokens")
+    ask(page, "hello")
+    done_on_both(page)
+    for name in ("left", "right"):
+        expect(answer_of(page, name)).to_contain_text("shared words")
+        expect(answer_of(page, name)).to_contain_text("three more words")
+        expect(side(page, name).locator(".attachments .name")).to_have_text("notes.txt")
+    assert alice.context.request.get("/attachments/").json() == {"attachments": []}
+
+    page.get_by_role("button", name="Settings for both").click()
+    page.get_by_label("System prompt").fill("other words")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#settings")).to_be_hidden()
+    for name in ("left", "right"):
+        side(page, name).hover()
+        side(page, name).get_by_role("button", name="Answer again").click()
+        expect(answer_of(page, name)).to_contain_text("other words")
+    page.reload()
+    page.get_by_role("button", name="Settings for both").click()
+    expect(page.get_by_label("System prompt")).to_have_value("other words")
+
+
+def test_files_for_both_are_there_when_the_page_is_loaded_again(alice):
+    page = alice.open("/compare/")
+    page.locator("#files").set_input_files(NOTES)
+    expect(page.locator(".chip .cost")).to_contain_text("tokens")
+    page.reload()
+    expect(page.locator(".chip .name")).to_have_text("notes.txt")
+    page.get_by_role("button", name="Remove notes.txt").click()
+    expect(page.locator(".chip")).to_have_count(0)
+    ask(page, "hello")
+    done_on_both(page)
+    expect(page.locator(".attachments")).to_have_count(0)

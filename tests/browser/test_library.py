@@ -31,6 +31,12 @@ def choose(page, title, what):
     row(page, title).locator(".chat-menu-body").get_by_text(what, exact=True).click()
 
 
+def make_folder(page, name):
+    page.goto("/c/folders/")
+    page.locator("#content").get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Make the folder").click()
+
+
 def toast(page):
     return page.locator("#toast")
 
@@ -66,6 +72,46 @@ def test_hits_stay_while_an_answer_begins_and_gets_its_title(kitchen):
     expect(kitchen).to_have_title(re.compile("^Write a title"))
 
     expect(kitchen.locator(".chat-hit")).to_have_count(1)
+
+
+def test_hits_are_joined_by_what_is_said_meanwhile(kitchen):
+    kitchen.goto("/")
+    kitchen.locator("#side-search").fill("egg")
+    expect(kitchen.locator(".chat-hit")).to_have_count(1)
+    ask_and_wait(kitchen, "Another egg")
+
+    expect(kitchen.locator(".chat-hit")).to_have_count(2)
+    expect(kitchen.locator("#side-search")).to_have_value("egg")
+
+
+@pytest.mark.parametrize("place", ["Archived", "Recently deleted", "Desserts"])
+def test_the_list_that_was_chosen_stays_while_an_answer_begins_and_gets_its_title(
+    alice, kitchen, place
+):
+    alice.may_complain("htmx:(sendAbort|afterRequest)")  # of a list that makes way for another
+    make_folder(kitchen, "Desserts")
+    kitchen.goto("/")
+    side = kitchen.locator("#sidebar")
+    side.get_by_role("link", name=place, exact=True).click()
+    expect(side.locator(".chat-place")).to_have_text(place)
+    with kitchen.expect_response(re.compile("/c/list/")) as read:
+        ask_and_wait(kitchen, "hello")
+    assert read.value.ok
+    expect(kitchen).to_have_title(re.compile("^Write a title"))
+
+    expect(side.locator(".chat-place")).to_have_text(place)
+    expect(side.locator(".chat-row")).to_have_count(0)
+    side.get_by_role("link", name="All conversations").click()
+    expect(row(kitchen, "Write a title")).to_have_count(1)
+
+
+def test_the_first_page_lists_by_the_browsers_days(visit):
+    visitor = visit(timezone_id="Pacific/Auckland")
+    page = visitor.open()
+    cookies = {cookie["name"]: cookie["value"] for cookie in visitor.context.cookies()}
+
+    assert cookies["timezone"] == "Pacific/Auckland"
+    expect(page.locator("#library .chat-empty")).to_be_visible()
 
 
 def test_a_search_without_a_hit_says_so(kitchen):

@@ -47,8 +47,29 @@ def test_a_page_that_comes_back_later_has_all_of_it(alice, page, site):
     assert text_of(done(again)).text_content().strip() == MEDIUM
 
 
+def test_a_title_that_was_found_while_the_page_was_on_its_way_is_shown(alice, page):
+    """Its socket opens once its scripts are there: until then nobody tells it."""
+    ask_and_wait(page, "hello")
+    expect(page.locator("#title")).to_contain_text("Write a title")
+    address = page.url
+    token = page.evaluate("JSON.parse(document.body.getAttribute('hx-headers'))")
+    page.close()
+
+    def find(route):
+        form = {"title": "Found meanwhile"}
+        assert alice.context.request.post(f"{address}title/", form=form, headers=token).ok
+        route.continue_()
+
+    other = alice.context.new_page()
+    other.route("**/js/chat/page*.js", find)
+    other.goto(address)
+
+    expect(other.locator("#title")).to_have_text("Found meanwhile")
+    expect(other.locator("#library").get_by_role("link", name="Found meanwhile")).to_be_visible()
+
+
 def test_another_window_sees_it_live(alice, page):
-    ask(page, MEDIUM)
+    ask(page, LONG)
     begun(page)
     other = alice.open(page.url)
     begun(other)
@@ -97,9 +118,10 @@ def test_a_network_that_comes_back_brings_the_rest(alice, page):
 
 @pytest.fixture
 def mortal(browser, tmp_path):
+    """Slow as long as it lives: a busy machine may see late how far an answer has come."""
     site = Site(tmp_path)
     try:
-        yield site.start()
+        yield site.start(FAKE_STEP_SECONDS="0.2")
     finally:
         site.server.stop()
 
@@ -110,11 +132,11 @@ def test_what_a_killed_server_had_written_is_there_and_is_continued(browser, mor
     visitor.may_complain(NO_NETWORK)
     page = visitor.open()
     ask(page, MEDIUM)
-    begun(page, "w80 ")
+    begun(page, "w20 ")  # some of it has been stored; the rest takes twenty seconds
     mortal.server.process.kill()
     mortal.server.process.wait()
     expect(page.locator("#connection")).to_contain_text("No connection")
-    mortal.server.start()
+    mortal.server.start(FAKE_STEP_SECONDS="0.02")
     cut_off = done(page, "interrupted")
     partial = text_of(cut_off).text_content().strip()
     press(cut_off, "Continue")

@@ -1,11 +1,23 @@
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from django.db import connections
 
 from accounts.models import User
 from chat.models import Conversation
 
 from .socket import Socket
+
+
+@pytest.fixture(autouse=True)
+def _locks_end_with_their_loop():
+    """channels_redis keeps that of one who was cancelled while they waited for it, and a lock
+    is of one event loop.
+    """
+    yield
+    if locks := getattr(get_channel_layer(), "receive_clean_locks", None):
+        locks.locks.clear()
+        locks.wait_counts.clear()
 
 
 @pytest.fixture

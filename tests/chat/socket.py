@@ -1,11 +1,15 @@
 """A client of the chat socket, over ASGI and without a server."""
 
+import asyncio
 import json
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
+from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 
+from inference.admission import background
 from llmsite.proxies import BelievedProxies
 from llmsite.sockets import sockets
 
@@ -13,6 +17,15 @@ application = BelievedProxies(sockets)  # without the server's threads, each wit
 
 PATIENCE_SECONDS = 20.0
 OWN_PAGE = "http://testserver"
+
+
+async def all_is_said() -> None:
+    """Until nobody writes any more: Redis's channel layer has locks of this test's event loop."""
+    layer, until = get_channel_layer(), time.monotonic() + PATIENCE_SECONDS
+    while background._tasks and time.monotonic() < until:
+        await asyncio.wait([*background._tasks], timeout=0.1)
+    while getattr(layer, "receive_cleaners", ()) and time.monotonic() < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 class Socket:
@@ -40,7 +53,10 @@ class Socket:
             await socket.close()
 
     async def close(self) -> None:
-        await self._socket.disconnect()
+        # Whoever waited in vain has cancelled it, which is no reason for the next test to fail.
+        with suppress(asyncio.CancelledError):
+            await self._socket.disconnect()
+        await all_is_said()
 
     async def say_raw(self, text: str) -> Self:
         await self._socket.send_to(text_data=text)

@@ -258,6 +258,21 @@ def test_a_person_holds_only_so_many_that_were_not_sent(alice, people, settings)
     assert upload(alice).status_code == 201
 
 
+def test_a_person_stores_only_so_much(alice, people, settings):
+    configured(settings, limits={"max_stored_attachment_characters": 20})
+    sent(people["alice"], uploaded(alice, b"x" * 12)).delete_softly(timezone.now())
+
+    answer = upload(alice, b"y" * 9, "y.txt")
+    assert (answer.status_code, error(answer)["code"]) == (413, "storage_full")
+    assert "y.txt" in error(answer)["message"]
+    assert upload(browser_of(people["bob"]), b"y" * 9).status_code == 201
+
+    uploaded(alice, b"y" * 8)
+    assert error(upload(alice, b"z"))["code"] == "storage_full"
+    Conversation.objects.all().delete()
+    uploaded(alice, b"z" * 12)
+
+
 def test_unsent_files_are_forgotten_after_a_week(alice, people):
     old, kept = uploaded(alice), uploaded(alice)
     sent(people["alice"], kept)

@@ -122,15 +122,16 @@ def test_a_reader_that_hangs_or_dies_costs_that_file_only(child):
 
 async def test_who_is_cancelled_leaves_no_reader_behind():
     here = psutil.Process()
+    before = here.children()
     task = asyncio.create_task(pdf.read_pdf(LETTER, "letter.pdf", MOST, child=HANGS))
-    while not here.children():  # noqa: ASYNC110  nobody says when it has begun
+    while here.children() == before:  # noqa: ASYNC110  nobody says when it has begun
         await asyncio.sleep(0)
 
     task.cancel()
     await asyncio.wait([task])
 
     assert task.cancelled()
-    assert not here.children()
+    assert here.children() == before
 
 
 def test_more_pages_than_the_limit_are_refused(monkeypatch):
@@ -142,6 +143,12 @@ def in_child(code):
     """What that prints in a process with the reader's limits."""
     command = [sys.executable, "-c", f"{START} {code}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_reader_that_ends_when_it_would_look_for_its_parent_has_not_failed():
+    always = "import signal; signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)"
+
+    assert in_child(always).returncode == 0
 
 
 def test_the_reader_gets_no_more_memory_than_its_share():

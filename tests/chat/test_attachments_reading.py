@@ -113,7 +113,7 @@ def test_coloured_logs_are_text():
         (zipped(), "letter.docx", "an office document"),
         (zipped(), "things.zip", "an archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old.xls", "an office document"),
-        (gzip.compress(b"hello"), "log.gz", "an archive"),
+        (gzip.compress(b"hello", mtime=0), "log.gz", "an archive"),
         (b"\x7fELF\x02\x01\x01\0", "tool", "a program"),
         (b"GGUF\x03\0\0\0\0\0\0\0", "model.gguf", "a model"),
         (b"ID3\x03\0\0\0\0\0\xff", "song.mp3", "a recording"),

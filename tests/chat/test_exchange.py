@@ -26,6 +26,7 @@ from chat.exchange.importing import import_file
 from chat.exchange.markdown import markdown_pieces
 from chat.exchange.translating import translated
 from chat.models import Attachment, Conversation, Folder, Message, Role, Status
+from llmsite.config import Config
 from tests.chat.talk import attached, conversation, message, owner, person
 
 ROOT = Path(base.__file__).parents[2]
@@ -193,6 +194,28 @@ def test_attachments_belong_to_whoever_imports(alice, bob):
     imported(bob, exported(alice))
     copy = Attachment.objects.get(user=bob)
     assert (copy.name, copy.text, copy.message.text) == ("plan.txt", "the plan", "Read")
+
+
+def test_an_attachment_of_an_edited_message_is_exported_with_its_text(alice, bob):
+    made = conversation(alice, "", ("Read",))
+    source = attached(alice, made.head, text="the plan")
+    source.copy_for(message(made, "Read this")).save()
+    imported(bob, exported(alice))
+    copies = Attachment.objects.filter(user=bob)
+    assert [copy.content for copy in copies] == ["the plan"] * 2
+
+
+def test_attachments_that_do_not_fit_are_left_out_and_said(alice, bob, settings):
+    made = conversation(alice, "", ("Read",))
+    for name, size in (("a.txt", 8), ("b.txt", 5), ("c.txt", 2)):
+        attached(alice, made.head, name=name, text="x" * size)
+    file = exported(alice)
+    settings.CONFIG = Config.model_validate({"limits": {"max_stored_attachment_characters": 10}})
+    done = imported(bob, file)
+    assert done.left == [("an attachment, as no more fit", 1, ["b.txt"])]
+    assert [*Attachment.objects.filter(user=bob).values_list("name", flat=True)] == [
+        *("a.txt", "c.txt")
+    ]
 
 
 def test_the_shown_branch_is_markdown(alice):
@@ -565,13 +588,14 @@ async def test_a_file_that_takes_too_much_is_refused(monkeypatch, child):
 
 async def test_who_is_cancelled_leaves_no_reader_behind():
     here = psutil.Process()
+    before = here.children()
     task = asyncio.create_task(import_apart(b"[]", HANGS))
-    while not here.children():  # noqa: ASYNC110  nobody says when it has begun
+    while here.children() == before:  # noqa: ASYNC110  nobody says when it has begun
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    assert not here.children()
+    assert here.children() == before
 
 
 def test_the_reader_needs_no_django():

@@ -2,12 +2,15 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
 from chat import library
 from chat.library import Place, listing
 from chat.models import Conversation, Role
+from chat.pages.zone import zone_of
 from tests.accounts.site import browser_of, configured, text
 from tests.chat.talk import conversation, message, owner, person
 
@@ -51,6 +54,53 @@ def test_pinned_ones_come_first_and_the_others_by_day(alice):
         "Last 7 days": ["two days", "week"],
         "Older": ["old"],
     }
+
+
+@pytest.mark.parametrize(
+    ("zone", "heading"), [("Pacific/Auckland", "Yesterday"), ("America/Los_Angeles", "Today")]
+)
+def test_days_begin_where_the_reader_is(alice, zone, heading):
+    """Noon in UTC is midnight in Auckland, and morning in Los Angeles."""
+    conversation(alice, "Cake", updated_at=NOW - timedelta(hours=1))
+    found = listing(owner(alice), Place("recent"), None, NOW.astimezone(ZoneInfo(zone)))
+    assert [group.heading for group in found.groups] == [heading]
+
+
+def test_days_are_calendar_days_when_clocks_change(alice):
+    """On 29 March 2026 Berlin has 23 hours: yesterday began 24 hours before that day's end."""
+    conversation(alice, "Cake", updated_at=datetime(2026, 3, 28, 23, 30, tzinfo=UTC))
+    now = datetime(2026, 3, 29, 23, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin"))
+    found = listing(owner(alice), Place("recent"), None, now)
+    assert [group.heading for group in found.groups] == ["Yesterday"]
+
+
+@pytest.mark.parametrize(
+    ("cookie", "zone"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        ("", "UTC"),
+        ("Europe", "UTC"),
+        ("../../etc/passwd", "UTC"),
+        ("/etc/localtime", "UTC"),
+        ("Mars/Olympus", "UTC"),
+    ],
+)
+def test_the_browsers_time_zone_is_one_that_there_is(rf, cookie, zone):
+    request = rf.get("/")
+    request.COOKIES["timezone"] = cookie
+    assert zone_of(request).key == zone
+
+
+def test_pages_list_by_the_browsers_days(browser, alice):
+    conversation(alice, "Cake", updated_at=timezone.now())
+    here, far = timezone.now(), {"Pacific/Kiritimati": 14, "Etc/GMT+12": -12}
+    days = {zone: (here + timedelta(hours=hours)).date() for zone, hours in far.items()}
+    Conversation.objects.update(updated_at=here - timedelta(hours=13))
+    for zone in far:
+        browser.cookies["timezone"] = zone
+        day = (here - timedelta(hours=13) + timedelta(hours=far[zone])).date()
+        heading = "Today" if day == days[zone] else "Yesterday"
+        assert f'<h3 class="chat-group">{heading}</h3>' in text(browser.get("/"))
 
 
 def test_there_are_so_many_at_once_and_the_rest_after_them(alice, monkeypatch):

@@ -1,6 +1,8 @@
 """Links that anybody may read under: what they show, to whom, and until when."""
 
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event, Semaphore
 
 import pytest
 from django.test import Client
@@ -120,7 +122,7 @@ def renderings(monkeypatch):
     """The texts that are rendered from now on."""
     rendered = []
 
-    def render(text, num_citations):
+    def render(text, num_citations, labels):
         rendered.append(text)
         return ""
 
@@ -167,6 +169,44 @@ def test_pages_are_remembered_while_there_is_room():
     assert [pages.get((name, "en")) for name in "abcd"] == ["yyyy", None, "zz", "wwww"]
     pages.keep(("e", "en"), "x" * 11)
     assert [pages.get((name, "en")) for name in "cde"] == ["zz", "wwww", None]
+
+
+def test_who_asks_for_a_page_that_is_being_rendered_waits_for_it(monkeypatch):
+    pages, is_begun, may_end = shared_page.Remembered(10), Event(), Event()
+    made, waiting = [], Semaphore(0)
+
+    class Watched(Future):
+        def result(self):
+            waiting.release()
+            return super().result()
+
+    monkeypatch.setattr(shared_page, "Future", Watched)
+
+    def make():
+        made.append("page")
+        is_begun.set()
+        may_end.wait(20)
+        return "page"
+
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(pages.get_or_make, ("a", "en"), make)
+        is_begun.wait(20)
+        others = [threads.submit(pages.get_or_make, ("a", "en"), make) for _ in range(2)]
+        are_waiting = [waiting.acquire(timeout=20) for _ in others]
+        may_end.set()
+        assert [one.result() for one in (first, *others)] == ["page"] * 3
+    assert (made, are_waiting) == (["page"], [True, True])
+
+
+def test_a_page_that_cannot_be_rendered_is_tried_anew():
+    pages = shared_page.Remembered(10)
+
+    def fail():
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        pages.get_or_make(("a", "en"), fail)
+    assert pages.get_or_make(("a", "en"), lambda: "page") == "page"
 
 
 def test_an_address_has_a_number_of_looks_a_minute(cake, settings):

@@ -4,15 +4,18 @@ import asyncio
 import uuid
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
+from django.db import connections
 
 from accounts.models import Policy, UsageRecord
+from chat import fragments
 from chat.branch import branch
 from chat.models import Conversation, Message, Status
 
 from .socket import Socket
 
-NOBODY = str(uuid.uuid4())
+NOBODY = str(uuid.UUID(int=4))
 
 
 @database_sync_to_async
@@ -195,7 +198,16 @@ async def test_a_second_socket_hears_the_turns_of_the_first(socket):
         done = await other.hear_until("done")
 
     assert other.text(done["message"]) == "one one two "
-    assert "ref" not in other.heard[0]
+    assert [frame for frame in other.heard if "ref" in frame] == []
+
+
+async def test_whoever_resumes_is_told_the_title_of_now(socket, conversation):
+    """A page may have been made before the model had found it."""
+    await Conversation.objects.filter(pk=conversation.pk).aupdate(title="Found meanwhile")
+    await socket.say("resume", conversation=conversation.uid.hex)
+
+    ids = {"type": "title", "conversation": conversation.uid.hex}
+    assert await socket.hear() == {**ids, "title": "Found meanwhile"}
 
 
 async def test_an_answer_that_is_over_is_told_from_its_row(socket):
@@ -230,6 +242,32 @@ async def test_an_answer_whose_process_died_is_interrupted_and_goes_on(socket, c
     await socket.say("continue", message=answer.uid.hex)
     again = await socket.hear_until("done")
     assert again["status"] == "complete", socket.heard
+
+
+# What a page's reader hears, in their language
+
+
+@pytest.fixture
+async def german(fake_model, local):
+    async with Socket.opened("/ws/chat/?html=1", accept_language="de") as socket:
+        yield socket
+    await sync_to_async(connections.close_all)()
+
+
+async def test_a_refusal_is_in_the_language_of_the_page(german, socket):
+    for one, said in ((german, "Diese Nachricht oder Datei gibt"), (socket, "message: there is")):
+        await one.say("stop", message=NOBODY)
+        error = await one.hear_until("error")
+        assert error["code"] == "message_not_found"
+        assert error["text"].startswith(said)
+
+
+async def test_code_that_streams_is_labelled_in_the_language_of_the_page(german):
+    await german.answered("``` x")
+    blocks = [frame["html"] for frame in german.heard if frame["type"] == "block"]
+
+    assert blocks
+    assert all(">Kopieren</button>" in html for html in blocks)
 
 
 # What is refused
@@ -362,6 +400,44 @@ async def test_a_page_that_is_opened_in_the_middle_shows_all_of_it(slowly, page)
         html = shown_html(other, accepted["message"])
 
     assert html == f"<p><strong>{LONG}</strong></p>\n"
+
+
+async def test_a_pages_text_waits_for_no_template(page, monkeypatch):
+    text_was_heard = asyncio.Event()
+    turn_html = fragments.turn_html
+
+    async def late(answer, request):
+        await text_was_heard.wait()
+        return await turn_html(answer, request)
+
+    monkeypatch.setattr(fragments, "turn_html", late)
+    await page.say("send", text="one two")
+    while (await page.hear())["type"] != "delta":
+        pass
+    assert [frame["type"] for frame in page.heard] == ["delta"]
+    text_was_heard.set()
+    done = await page.hear_until("done")
+
+    types = [frame["type"] for frame in page.heard]
+    assert types.index("accepted") < types.index("block") < types.index("done")
+    assert page.text(done["message"]) == "one two "
+    assert shown_html(page, done["message"]) == "<p>one two</p>\n"
+
+
+async def test_a_page_that_is_left_hears_no_more_of_an_answer_that_ends(page, monkeypatch):
+    is_ending = asyncio.Event()
+
+    async def never(answer, request):
+        is_ending.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(fragments, "message_html", never)
+    accepted = await page.ask("one")
+    await is_ending.wait()
+    await page.say("leave", conversation=accepted["conversation"])
+    await page.say("stop", message=NOBODY)  # answered when that was heeded
+
+    assert (await page.hear_until("done", "error"))["type"] == "error"
 
 
 async def test_thoughts_are_told_apart_from_the_answer(page):

@@ -9,9 +9,10 @@ from django.utils import timezone
 from accounts.accounting import HOLDER
 from accounts.models import Lease
 from chat import running, turns
-from chat.branch import branch, switch
+from chat.branch import branch, messages_up_to, switch
 from chat.errors import ConversationBusy, MessageNotFound
 from chat.models import Attachment, Message, Role, Status
+from chat.prompt import prompt_of
 
 
 def say(conversation, text="Hello", parent=None, attachments=(), answer="Hi"):
@@ -131,9 +132,22 @@ def test_an_edited_message_keeps_its_attachments_unless_told_otherwise(conversat
     running.end(kept.answer, Status.COMPLETE)
     dropped = turns.edit(first.question, "Hello?", [], "channel")
 
-    assert [a.text for a in kept.question.attachments.all()] == ["a"]
+    assert [a.content for a in kept.question.attachments.all()] == ["a"]
     assert [a.pk for a in first.question.attachments.all()] == [attachment.pk]
     assert not dropped.question.attachments.exists()
+
+
+def test_edits_share_the_text_of_their_files(conversation, attachment):
+    turn = say(conversation, attachments=[attachment.uid])
+    for _ in range(3):
+        turn = turns.edit(turn.question, "Again", None, "channel")
+        running.end(turn.answer, Status.COMPLETE, text="Hi")
+    (copy,) = turn.question.attachments.all()
+
+    assert (copy.content, copy.text, copy.source) == ("a", "", attachment)
+    assert Attachment.objects.num_characters() == 1
+    prompt = prompt_of(conversation.system_prompt, messages_up_to(turn.question))
+    assert "\na\n" in prompt.messages[-1]["content"]
 
 
 # Answers that nobody writes any more
@@ -141,11 +155,11 @@ def test_an_edited_message_keeps_its_attachments_unless_told_otherwise(conversat
 
 def test_whoever_lost_an_answer_does_not_write_it(conversation):
     turn = turns.say(conversation, None, "Hello", [], "channel")
-    assert running.checkpoint(turn.answer, "Good mor", "")
+    assert running.checkpoint(turn.answer, text="Good mor")
 
     running.give_up(turn.answer)
 
-    assert not running.checkpoint(turn.answer, "Good morning", "")
+    assert not running.checkpoint(turn.answer, text="Good morning")
     assert not running.end(turn.answer, Status.COMPLETE, text="Good morning")
     turn.answer.refresh_from_db()
     assert (turn.answer.text, turn.answer.status) == ("Good mor", Status.INTERRUPTED)

@@ -10,7 +10,7 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError
 
 from accounts.models import Policy, UsageRecord
-from chat import abandoned, groups, running, turns, writer
+from chat import abandoned, groups, reading, running, turns, writer
 from chat.models import Message, Status
 from tests.api.client import Api
 
@@ -120,9 +120,9 @@ async def test_whoever_leaves_before_they_are_answered_is_answered(fake_model, l
 
 
 async def test_a_nul_that_a_model_writes_is_kept_as_a_sign_of_it(socket, monkeypatch):
-    feed = writer.ThinkingSplitter.feed
+    feed = reading.ThinkingSplitter.feed
     monkeypatch.setattr(
-        writer.ThinkingSplitter, "feed", lambda self, text: feed(self, text.replace("one", "\0"))
+        reading.ThinkingSplitter, "feed", lambda self, text: feed(self, text.replace("one", "\0"))
     )
     done = await socket.answered("one two")
 
@@ -173,3 +173,25 @@ async def test_an_answer_of_ours_without_a_writer_is_given_up(socket, conversati
     await abandoned.give_up_abandoned()
 
     assert await status_of(turn.answer.uid) == Status.INTERRUPTED
+
+
+async def test_nobody_is_cut_off_while_they_receive(socket, monkeypatch):
+    """channels_redis loses what it receives just then, be it another's."""
+    layer, cancelled, listened = get_channel_layer(), [], []
+    receive = layer.receive
+
+    async def receiving(channel):
+        try:
+            message = await receive(channel)
+        except asyncio.CancelledError:
+            cancelled.append(channel)
+            raise
+        listened.append(message["type"])
+        return message
+
+    monkeypatch.setattr(layer, "receive", receiving)
+    await socket.answered("one two")
+    await socket.hear_until("title")
+
+    assert "over" in listened
+    assert not cancelled

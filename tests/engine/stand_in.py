@@ -98,6 +98,7 @@ class StandIn(EngineHost):
                     max_sequences=8,
                     batch_tokens=512,
                     prefill_chunk_tokens=512,
+                    num_slots=8,
                     memory_bytes=self.world.memory_bytes.get(name, 100 * MIB),
                     has_chat_template=True,
                     device="none",

@@ -3,6 +3,7 @@ import logging
 import msgspec
 import pytest
 
+from inference.engine.backend import nothing
 from inference.engine.config import EngineConfig
 from inference.engine.engine import Engine
 from inference.engine.errors import (
@@ -33,9 +34,9 @@ class Backend(FakeBackend):
         self.num_clears = 0
         self.is_closed = False
 
-    def forward(self, works):
+    def forward(self, works, meanwhile=nothing):
         self.now += 1
-        return super().forward(works)
+        return super().forward(works, meanwhile)
 
     def begin(self, sequence):
         self.begun.append(sequence.id)
@@ -69,12 +70,15 @@ class Bench:
         with_progress=False,
         group=None,
         is_billed=True,
+        lead="",
+        prefix="",
         **params,
     ):
         self._next_id += 1
         params = SamplingParams(**params)
         fields = {"text": text, "tokens": tokens, "messages": messages, "params": params}
         fields |= {"with_progress": with_progress, "group": group, "is_billed": is_billed}
+        fields |= {"lead": lead, "prefix": prefix}
         self.engine.submit(Request(id=self._next_id, **fields))
         return self._next_id
 
@@ -124,12 +128,12 @@ class Bench:
         return failure.error()
 
     def is_empty(self):
-        """Nothing is left of anybody: no slot, no cell, no seat, no sampler."""
+        """Nothing is left of anybody: no place, no cell but idle ones, no seat, no sampler."""
         scheduler = self.engine.scheduler
         seats = self.backend.info.max_sequences + self.backend.config.max_waiting
         return (
             scheduler.is_idle
-            and scheduler.cache.num_used == 0
+            and scheduler.cache.num_free == scheduler.cache.num_cells
             and not self.engine._sequences
             and self.engine.intake._seats._value == seats
             and self.engine.load == Load()
@@ -194,7 +198,7 @@ def test_several_answers_begin_with_the_cells_of_one_prompt():
     bench.finish()
 
     assert [bench.text(id) for id in (first, *others)] == ["a b c d "] * 3
-    assert [num_tokens for _, _, num_tokens in bench.backend.copied] == [3, 3]
+    assert [copied[2:] for copied in bench.backend.copied][:2] == [(0, 3), (0, 3)]
     assert sum(len(work.tokens) for batch in bench.backend.batches for work in batch) == (
         4 + 4 + 2 * (1 + 4)  # a prompt, an answer but for its end; the last word and an answer
     )
@@ -499,7 +503,6 @@ def test_cancelling_during_prefill_frees_it_before_the_next_step():
     assert len(bench.backend.batches) == 2
     assert bench.ending(id).reason is FinishReason.CANCELLED
     assert bench.ending(id).usage == Usage(25, 0)
-    assert len(bench.backend.forgotten) == 1
     assert bench.is_empty()
 
 
@@ -507,12 +510,9 @@ def test_cancelling_during_decode_frees_it_before_the_next_step():
     bench = Bench(max_sequences=2)
     cancelled, other = bench.submit("a b c"), bench.submit("d e f")
     bench.step(2)
-    (slot,) = [s.slot for s in bench.engine.scheduler.running if s.id == cancelled]
-
     bench.engine.cancel(cancelled)
     bench.step()
 
-    assert bench.backend.forgotten == [slot]
     assert bench.backend.ended == [cancelled]
     assert [work.sequence.id for work in bench.backend.batches[-1]] == [other]
     assert bench.ending(cancelled).reason is FinishReason.CANCELLED
@@ -758,18 +758,6 @@ def test_sequences_that_lose_their_place_lose_nothing_else():
     assert bench.is_empty()
 
 
-def test_a_lost_place_is_forgotten_before_another_takes_it():
-    bench = Bench(max_sequences=2, context_length=8, cache_tokens=8)
-    bench.submit(counted(3), max_tokens=4)
-    bench.submit(counted(2, "b"), max_tokens=4)
-
-    bench.finish()
-
-    starts = [work.start for batch in bench.backend.batches for work in batch]
-    assert starts.count(0) == 3
-    assert len(bench.backend.forgotten) == 3
-
-
 # Stopping
 
 
@@ -836,7 +824,7 @@ def test_a_place_is_told_before_the_step_that_may_take_long():
     bench.submit("a b")
     id = bench.submit("c", with_progress=True)
     seen = []
-    bench.backend.forward = lambda works: seen.extend(bench.progress(id)) or [1]
+    bench.backend.forward = lambda works, meanwhile: seen.extend(bench.progress(id)) or [[1]]
 
     bench.step()
 

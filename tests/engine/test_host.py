@@ -83,6 +83,12 @@ async def gone(pid):
                 await asyncio.sleep(0.01)
 
 
+def halt(pid):
+    """None of its threads goes on when this is over."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+
+
 # Requests
 
 
@@ -284,7 +290,7 @@ async def test_who_waits_for_a_count_hears_of_a_failure(start_host):
 
 async def test_who_waits_for_a_count_hears_of_the_engines_death(start_host):
     host = await start_host()
-    os.kill(host.pid, signal.SIGSTOP)
+    halt(host.pid)
     counting = asyncio.create_task(host.count(texts=["a"]))
     await asyncio.sleep(0)
 
@@ -403,7 +409,7 @@ async def test_a_killed_engine_fails_who_runs_and_who_waits(start_host):
 async def test_a_stopped_process_can_be_aborted(start_host):
     host = await start_host(**SLOW)
     stream = await host.submit(text="a", params=ENDLESS)
-    os.kill(host.pid, signal.SIGSTOP)
+    halt(host.pid)
 
     host.abort()
 
@@ -612,7 +618,7 @@ async def test_a_stopping_engine_takes_no_requests(start_host):
 async def test_an_engine_that_does_not_stop_is_killed(start_host, monkeypatch):
     monkeypatch.setattr(host_module, "STOP_SECONDS", 0.05)
     host = await start_host()
-    os.kill(host.pid, signal.SIGSTOP)
+    halt(host.pid)
 
     await host.stop()
 

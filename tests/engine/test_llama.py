@@ -93,6 +93,56 @@ async def test_a_slot_forgets_who_had_it_before(architecture, tmp_path, state_di
         assert await text(host, "once more " * 30, **GREEDY) == first
 
 
+async def conversation(host, owner="", **fields):
+    """Three turns, each of which goes on from the last; texts, and tokens that were cached."""
+    prompt, texts, cached = "once upon a time there was " * 4, [], []
+    for turn in ("and then", "what else", "the end"):
+        prompt += turn
+        params = SamplingParams(max_tokens=12, **GREEDY)
+        stream = await host.submit(params=params, text=prompt, owner=owner, **fields)
+        texts.append(await read(stream))
+        cached.append(stream.finish.usage.cached_tokens)
+        prompt += texts[-1]
+    return texts, cached
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shares"), [("llama", True), ("gemma3", False), ("mamba", False)]
+)
+async def test_a_conversation_goes_on_from_what_the_cache_has(
+    architecture, shares, tmp_path, state_dir
+):
+    path = make_tiny_gguf(
+        tmp_path / "m.gguf", architecture=architecture, context_length=1024, window=32
+    )
+    async with running(path, state_dir, max_sequences=2, batch_tokens=64) as host:
+        anew, none = await conversation(host, use_cache=False)
+        texts, cached = await conversation(host)
+    assert texts == anew
+    assert none == [0, 0, 0]
+    assert cached[0] == 0
+    assert all((number > 40) is shares for number in cached[1:])
+
+
+async def test_nobody_finds_what_was_computed_for_another_owner(host):
+    _, alice = await conversation(host, "alice")
+    _, bob = await conversation(host, "bob")
+    assert bob == alice
+    assert (await conversation(host, "bob"))[1][0] > 0
+
+
+async def test_what_is_paused_for_another_goes_on_as_if_nothing_had_been(tiny, state_dir, host):
+    prompts = [f"{prompt} and on" for prompt in PROMPTS[:3]]
+    alone = [await text(host, prompt, max_tokens=60, **GREEDY) for prompt in prompts]
+    async with running(tiny, state_dir, max_sequences=2) as small:
+        params = SamplingParams(max_tokens=60, **GREEDY)
+        streams = [
+            await small.submit(params=params, text=prompt, owner=owner)
+            for prompt, owner in zip(prompts, ["alice", "alice", "bob"], strict=True)
+        ]
+        assert await asyncio.gather(*map(read, streams)) == alone
+
+
 async def ask_together(host, prompt, number, **params):
     """Answers to one prompt."""
     fields = {"text": prompt, "params": SamplingParams(**params), "group": 7}
@@ -187,7 +237,9 @@ async def test_a_huge_penalty_window_is_no_longer_than_the_context(host):
 
 
 async def logprobs_of(host, prompt="a tale", **params):
-    stream = await host.submit(params=SamplingParams(**params), text=prompt)
+    # Computed anew each time: what the cache has comes of another batch, a rounding off.
+    fields = {"text": prompt, "use_cache": False}
+    stream = await host.submit(params=SamplingParams(**params), **fields)
     return [token async for piece in stream for token in piece.logprobs or ()]
 
 
@@ -303,6 +355,16 @@ async def test_an_automatic_context_is_as_large_as_memory_allows(smollm2, state_
     limit = 98 * 10**6 + 256 * 2**20 + 30 * 10**6  # the weights, the overhead, some cells
     async with running(smollm2, state_dir, memory_limit=limit) as host:
         assert 512 <= host.info.context_length < 8192
+
+
+async def test_a_cpu_keeps_few_idle_cells_of_what_comes_back_from_memory(tiny, state_dir):
+    prompt, more = [5, 6, 7] * 50, [5, 6, 7] * 60
+    async with running(tiny, state_dir, snapshot_memory_bytes=2**26) as host:
+        assert host.info.idle_tokens < 100
+        await ask(host, prompt, max_tokens=1, **GREEDY)
+        assert (await ask(host, more, max_tokens=1, **GREEDY))[1].usage.cached_tokens >= 149
+    async with running(tiny, state_dir) as host:
+        assert host.info.idle_tokens == host.info.cache_tokens
 
 
 @pytest.mark.model

@@ -7,6 +7,7 @@ from inference.engine.progress import Progress
 from inference.engine.reporter import INTERVAL_SECONDS, Reporter
 from inference.engine.request import Request, Sequence
 from inference.engine.scheduler import Scheduler
+from inference.engine.tempo import Tempo
 from inference.engine.text import TextStream
 
 
@@ -14,9 +15,8 @@ class Bench:
     """A scheduler with one place and steps of four tokens, and what is reported of it."""
 
     def __init__(self):
-        self.scheduler = Scheduler(
-            KvCache(100), max_sequences=1, batch_tokens=4, prefill_chunk_tokens=4
-        )
+        tempo = Tempo(4, most=4, target_seconds=0)
+        self.scheduler = Scheduler(KvCache(100, 4), max_sequences=1, batch_tokens=4, tempo=tempo)
         self.pace = Pace()
         self.reporter = Reporter(self.scheduler, self.pace)
 
@@ -29,8 +29,9 @@ class Bench:
 
     def step(self, now):
         self.scheduler.admit(now)
-        for work in self.scheduler.plan():
-            work.sequence.num_computed += len(work.tokens)
+        works = self.scheduler.plan()
+        self.scheduler.settle(works)
+        for work in works:
             work.sequence.output_tokens += [1] * work.samples
 
     def report(self, now):
@@ -125,11 +126,11 @@ def test_the_wait_is_told_in_whole_seconds():
 
 def test_who_lost_its_place_is_told_that_it_waits_again():
     bench = Bench()
-    bench.arrive(1)
+    sequence = bench.arrive(1)
     bench.step(0.0)
     assert bench.report(0.0) is None
 
-    bench.scheduler.send_back()
+    bench.scheduler.send_back(sequence, 0.5)
 
     assert bench.report(1.0) == {1: queued(0)}
 

@@ -435,3 +435,22 @@ def test_the_date_is_todays_unless_told_otherwise():
     prompt = ChatTemplate("{{ strftime_now('%Y') }}", bos="", eos="").render([HI])
 
     assert int(prompt) >= 2025
+
+
+# As SmolVLM has it, without what belongs to images.
+PARTS_ONLY = (
+    "{% for message in messages %}{{ message['role'] | capitalize }}: "
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}<end>\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+
+
+def test_a_template_that_reads_nothing_but_parts_gets_parts():
+    messages = [
+        {"role": "user", "content": "a <image> b"},
+        {"role": "assistant", "content": [{"type": "text", "text": "c"}]},
+        {"role": "user", "content": ""},
+    ]
+    prompt = ChatTemplate(PARTS_ONLY, "", "").render(messages)
+    assert prompt == "User: a <image> b<end>\nAssistant: c<end>\nUser: <end>\nAssistant:"

@@ -30,6 +30,7 @@ def form(**fields):
     row = LanguageModel()
     names = ["device", "gpu_layers", "split_mode", "main_gpu", "flash_attention", "kv_cache_type"]
     names += ["threads", "context_length", "max_sequences", "batch_tokens", "prefill_chunk_tokens"]
+    names += ["adapter_scale"]
     aliases = {"aliases-TOTAL_FORMS": 0, "aliases-INITIAL_FORMS": 0}
     return {**{name: getattr(row, name) for name in names}, **aliases, "enabled": "on", **fields}
 

@@ -46,6 +46,16 @@ def test_a_model_without_a_chat_template_is_found(row):
     assert found() == ["inference.W002"]
 
 
+def test_a_draft_model_whose_file_has_gone_is_found(row, tmp_path):
+    small = LanguageModel.objects.create(
+        slug="small", file=str(make_tiny_gguf(tmp_path / "small.gguf")), enabled=False
+    )
+    LanguageModel.objects.filter(slug="m").update(draft=small)
+    assert found() == []
+    small.path.unlink()
+    assert found() == ["inference.W003"]
+
+
 def test_an_empty_database_can_be_migrated(tmp_path):
     environment = {**os.environ, "LLMSITE_DATA_DIR": str(tmp_path)}
     command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]

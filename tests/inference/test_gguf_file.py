@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from gguf import GGUFReader
 
-from inference.gguf_file import BadModelFile, inspect, parts, sha256_of
+from inference.gguf_file import BadModelFile, inspect, parts, sha256_of, tokens_of
 from inference.gguf_header import MAX_HEADER_BYTES, read_header
+from tests.tiny_lora import make_tiny_lora
 
 from .gguf_maker import ELEMENTS, make_gguf
 
@@ -208,3 +209,25 @@ def test_a_part_under_another_name_is_still_a_part(tmp_path: Path) -> None:
     make_gguf(tmp_path / "m.gguf", split__count=2)
     with pytest.raises(BadModelFile, match="one of 2 parts"):
         inspect(tmp_path / "m.gguf")
+
+
+def test_the_vocabulary_is_read_by_its_numbers(tmp_path: Path) -> None:
+    make_gguf(tmp_path / "m.gguf")
+    assert tokens_of(tmp_path / "m.gguf") == ["a", "b", "ä"]
+
+
+def test_a_file_without_a_vocabulary_has_no_tokens(tmp_path: Path) -> None:
+    path = make_tiny_lora(tmp_path / "lora.gguf")
+    assert tokens_of(path) == []
+
+
+def test_a_vocabulary_that_is_none_or_cut_off_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    content = make_gguf(path)
+    path.write_bytes(content.replace(b"tokenizer.ggml.tokens", b"tokenizer.ggml.tokenz"))
+    assert tokens_of(path) == []
+    path.write_bytes(content[: content.index(b"tokenizer.ggml.tokens") + 40])
+    with pytest.raises(BadModelFile, match="truncated"):
+        tokens_of(path)
+    with pytest.raises(BadModelFile, match="cannot be read: No such file"):
+        tokens_of(tmp_path / "none.gguf")

@@ -3,7 +3,7 @@
 import pytest
 from asgiref.sync import sync_to_async
 
-from inference import models, runtime
+from inference import models, runtime, specs
 from inference.engine import EngineStatus, Load, QueueFull, UnfitModel
 from inference.models import LanguageModel
 from inference.runtime import ModelNotFound
@@ -21,21 +21,6 @@ async def test_a_disabled_model_is_not_found(fake_row):
     await LanguageModel.objects.aupdate(enabled=False)
     with pytest.raises(ModelNotFound):
         await runtime.find_model("fake")
-
-
-async def test_a_row_becomes_what_the_engine_is_told(fake_row, settings):
-    fake_row.tensor_split, fake_row.device, fake_row.pinned = "3,1", "cuda", True
-    spec = runtime.spec(fake_row)
-    assert spec.config.tensor_split == (3.0, 1.0)
-    assert (spec.config.device, spec.config.model_id) == ("cuda", "fake")
-    assert spec.is_pinned
-    assert spec.idle_timeout == settings.CONFIG.models.idle_timeout_seconds
-
-
-async def test_a_row_that_no_engine_can_run_is_a_clear_refusal(fake_row):
-    fake_row.batch_tokens = 1  # past the form, and past full_clean
-    with pytest.raises(runtime.EngineError, match="batch_tokens must give each of 10 sequences"):
-        runtime.spec(fake_row)
 
 
 @pytest.mark.parametrize("what", ["for this model already.", "for fake to load already."])
@@ -104,7 +89,7 @@ async def test_what_does_not_write_is_not_made_to(fake_row):
     fake_row.file_task = "embed"
     with pytest.raises(UnfitModel, match="The model 'fake' writes no text"):
         await runtime.generate(fake_row, runtime.SamplingParams(), text="a")
-    assert runtime.spec(fake_row).config.task == "embed"
+    assert (await specs.spec(fake_row)).config.task == "embed"
 
 
 # Counting

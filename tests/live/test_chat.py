@@ -8,8 +8,8 @@ import psycopg
 import pytest
 import redis
 
+from tests.environment import POSTGRES, REDIS
 from tests.inference.gguf_maker import make_gguf
-from tests.test_servers import POSTGRES, REDIS
 
 from .chat_client import chatting
 from .server import Server

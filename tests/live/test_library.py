@@ -2,20 +2,16 @@
 
 import json
 import re
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-CHROMIUM = Path("/usr/bin/chromium")
-OPTIONS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-]
+from tests.browser import chromium
+
 NUM_TALKS = 120
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}")
+pytestmark = pytest.mark.skipif(not chromium.PATH.exists(), reason=chromium.MISSING)
 
 
 def talk(number):
@@ -49,14 +45,12 @@ def site(make_server):
 
 @pytest.fixture
 def page(site):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+    with chromium.chromium() as browser:
         page, errors = browser.new_page(base_url=site), []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
         page.goto("/")
         yield page
-        browser.close()
     assert errors == []  # the policy for scripts and styles was kept, too
 
 

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from bench.sockets import Reader, stored
+from bench.sockets import People, Reader, stored
 
 from .server import Server
 
@@ -25,6 +25,8 @@ def hall(tmp_path, gguf):
         FAKE_STEP_SECONDS="0.05",
         FAKE_SEQUENCES=str(NUM_SOCKETS),
         LLMSITE_SERVER__LOG_LEVEL="warning",
+        LLMSITE_SECURITY__ENABLE_AUTH="true",
+        LLMSITE_LIMITS__DEFAULT_RATE_LIMIT_PER_MINUTE="0",
     )
     try:
         yield server.start()
@@ -36,10 +38,11 @@ def hall(tmp_path, gguf):
 @pytest.mark.parametrize("query", ["", "?html=1"], ids=["text", "with HTML"])
 async def test_two_hundred_answers_stream_at_once_and_nothing_is_lost(hall, query):
     start, ready = asyncio.Event(), asyncio.Semaphore(0)
-    readers = [Reader(hall.url, NUM_WORDS, query) for _ in range(NUM_SOCKETS)]
+    people = await asyncio.to_thread(People, hall, NUM_SOCKETS)
+    readers = [Reader(people, number, NUM_WORDS, query) for number in range(NUM_SOCKETS)]
     async with asyncio.TaskGroup() as group:
         for reader in readers:
-            group.create_task(reader.run(start, ready))
+            group.create_task(reader.run(start, ready, pause=0.0))
         for _ in readers:
             await ready.acquire()
         start.set()

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from functools import partial
+from itertools import count
 from typing import Literal
 
 import httpx
@@ -106,6 +108,20 @@ def test_a_completion_echoes_its_prompt(client):
     assert client.completions.create(**asked, echo=True).choices[0].text == f"1 2 3 4 5{plain}"
 
 
+def test_a_prompt_is_judged_without_an_answer(client):
+    sentences = ["Paris is the capital of France.", "Paris is the onion of Thursday."]
+    answer = client.completions.create(
+        model="smollm2", prompt=sentences, echo=True, logprobs=2, max_tokens=0
+    )
+    assert [choice.text for choice in answer.choices] == sentences
+    assert answer.usage.completion_tokens == 0
+    told = [choice.logprobs for choice in answer.choices]
+    assert ["".join(logprobs.tokens) for logprobs in told] == sentences
+    assert all(logprobs.token_logprobs[0] is None for logprobs in told)
+    true, false = [sum(logprobs.token_logprobs[1:]) for logprobs in told]
+    assert false < true < 0
+
+
 def test_a_suffix_says_that_the_model_cannot(client):
     with pytest.raises(openai.BadRequestError) as caught:
         client.completions.create(model="smollm2", prompt="def f(", suffix="return x")
@@ -177,6 +193,44 @@ async def test_nothing_that_may_be_asked_harms_it(real_server):
     assert answer.usage.completion_tokens == 1
     assert len(real_server.log_lines(event="model loaded")) == 1
     assert real_server.log_lines(event="engine died") == []
+
+
+@pytest.mark.timeout(600)  # the model is loaded a second time, and answers four times
+async def test_a_deterministic_answer_is_the_same_beside_others_and_when_it_is_replayed(
+    real_server,
+):
+    asked = {"model": "smollm2", "messages": QUESTION, "temperature": 1.2, "max_tokens": 8}
+    alone = {"seed": 7, "deterministic": True}
+    async with (
+        real_server.async_client(timeout=90) as client,
+        httpx.AsyncClient(base_url=real_server.url, timeout=90) as http,
+    ):
+
+        async def others():
+            for number in count():
+                prompt = f"{number}: once upon a time"
+                await client.completions.create(model="smollm2", prompt=prompt, max_tokens=8)
+
+        async def answered():
+            response = await http.post("/v1/chat/completions", json=asked | alone)
+            receipt = (await http.get(f"/v1/receipts/{response.headers['x-receipt']}")).json()
+            return response.json()["choices"][0]["message"]["content"], receipt
+
+        quiet = await answered()
+        beside = [asyncio.create_task(others()) for _ in range(3)]
+        busy = [await answered() for _ in range(2)]
+        assert not any(task.done() for task in beside)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+    (text, receipt), *again = [quiet, *busy]
+    assert [one for one, _ in again] == [text] * 2
+    assert [told["output_tokens"] for _, told in again] == [receipt["output_tokens"]] * 2
+    assert len(receipt["output_tokens"]) == 8
+    # It loads the model a second time, beside the server's.
+    replay = partial(real_server.manage, "replay", receipt["id"], patience=300)
+    told = await asyncio.to_thread(replay)
+    assert told.splitlines()[-1] == f"{receipt['id']}: the same 8 tokens"
 
 
 class Person(pydantic.BaseModel):

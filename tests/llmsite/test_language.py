@@ -10,9 +10,12 @@ from django.contrib.auth.models import Group
 from django.test import AsyncClient, Client
 from django.utils import timezone, translation
 
+from accounts.errors import Exceeds, Forbidden, LimitReached, QuotaExhausted
 from accounts.models import ApiKey, Policy, UsageRecord, User
 from chat import fragments
-from chat.models import Attachment, Role
+from chat.models import Attachment, Role, Status
+from chat.sentences import SENTENCES
+from inference.failures import ENGINE_ERRORS
 from inference.models import LanguageModel
 from llmsite.config import Config
 from llmsite.security import security_settings
@@ -164,6 +167,48 @@ def test_what_was_done_is_said_in_german(german, bees):
 def test_a_file_that_is_refused_is_refused_in_german(german, bees):
     answer = german.post("/attachments/", {})
     assert answer.json()["error"]["message"] == "Sende genau eine Datei, im Feld „file“."
+
+
+def test_why_an_answer_failed_is_in_german(german, bees):
+    failed = {"status": Status.FAILED, "error_code": "overloaded", "error": "No memory is free."}
+    bees.messages.filter(role=Role.ASSISTANT).update(**failed)
+    page = read(german, f"/c/{bees.uid}/")
+    assert "kein Platz im Speicher" in page
+    assert "No memory is free." not in page
+
+
+def test_in_english_and_where_nobody_knows_better_the_message_itself_is_said(german, alice, bees):
+    failed = {"status": Status.FAILED, "error_code": "overloaded", "error": "No memory is free."}
+    bees.messages.filter(role=Role.ASSISTANT).update(**failed)
+    assert "No memory is free." in text(browser_of(alice).get(f"/c/{bees.uid}/"))
+    bees.messages.filter(role=Role.ASSISTANT).update(error_code="content_denied", error="So nicht.")
+    assert "So nicht." in read(german, f"/c/{bees.uid}/")
+
+
+def test_code_is_labelled_in_german_whoever_read_it_before(german, alice, bees):
+    bees.messages.filter(role=Role.ASSISTANT).update(text="```\nx\n```")
+    address = f"/c/{bees.uid}/"
+    label = re.compile(r'md-language">([^<]*)<.*?class="copy"[^>]*>([^<]*)<', re.DOTALL)
+    assert label.search(text(browser_of(alice).get(address))).groups() == ("text", "Copy")
+    assert label.search(read(german, address)).groups() == ("Text", "Kopieren")
+    bees.messages.filter(role=Role.ASSISTANT).update(status=Status.RUNNING)
+    assert label.search(read(german, address)).groups() == ("Text", "Kopieren")
+
+
+def test_a_number_out_of_its_range_is_refused_in_german(german, bees):
+    page = german.post(f"/c/{bees.uid}/settings/", {"temperature": "3"})
+    assert page.status_code == 400
+    assert "kleiner oder gleich 2" in text(page)
+
+
+def test_every_code_that_a_page_meets_has_a_sentence_or_words_of_its_own():
+    """Of these the message names what is wrong, or is the site's own."""
+    own = {"invalid_request_error", "content_denied", "grammar_too_complex"}
+    codes = {code for _, _, code in ENGINE_ERRORS.values()}
+    assert codes - own <= {*SENTENCES}
+    assert {error.code for error in (Forbidden, Exceeds, LimitReached, QuotaExhausted)} <= {
+        *SENTENCES
+    }
 
 
 def test_my_keys_are_in_german_with_german_numbers_and_dates(german, alice):

@@ -9,7 +9,8 @@ from inference.tools import Function, format_of
 from inference.tools.generic import Generic
 from inference.tools.hermes import Hermes
 from inference.tools.llama3 import Llama3
-from inference.tools.mistral import Mistral
+from inference.tools.mistral import Mistral, MistralArgs
+from inference.tools.qwen_coder import QwenCoder
 
 ADD = Function("add", "Adds.", {"type": "object", "properties": {"a": {"$ref": "#/$defs/n"}}})
 FIND = Function("find", "", {"type": "object"})
@@ -39,8 +40,8 @@ MISTRAL = (
         (QWEN, Hermes),
         (MISTRAL, Mistral),
         ("{{ tools }}<|python_tag|>", Llama3),
-        ("{{ tools }}<tool_call><function=name>", Generic),
-        ("{{ tools }}[TOOL_CALLS]name[ARGS]", Generic),
+        ("{{ tools }}<tool_call><function=name>", QwenCoder),
+        ("{{ tools }}[TOOL_CALLS]name[ARGS]", MistralArgs),
         ("{{ messages }}", Generic),
         ("", Generic),
     ],
@@ -95,3 +96,11 @@ def test_a_schemas_references_to_itself_still_lead_there():
 def test_how_many_calls_there_may_be():
     assert "maxItems" not in Mistral().schema([ADD], several=True)
     assert Mistral().schema([ADD], several=False)["maxItems"] == 1
+
+
+def test_newer_mistrals_are_made_to_write_one_functions_arguments_or_a_call_of_several():
+    format = MistralArgs()
+    assert format.lead([ADD]) == "[TOOL_CALLS]add[ARGS]"
+    assert format.schema([ADD], several=True) == ADD.parameters
+    assert format.lead([ADD, FIND]) == "[TOOL_CALLS]"
+    assert len(format.schema([ADD, FIND], several=True)["anyOf"]) == 2

@@ -5,43 +5,23 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from accounts.sizes import check_prompt_length
+from inference.api.forms import schema_grammar
+from inference.api.images import Gallery
 from inference.api.refusals import ApiError, UnsupportedParameter
-from inference.api.schemas import FIRST_FAULT, Limit, Name
-from inference.runtime import SamplingParams
+from inference.api.schemas import Limit, Name
+from inference.runtime import Grammar, SamplingParams
+
+from .content import Content, Messages, text_of, turns_of
+from .tools import ToolFields
 
 # Fields that would change the answer, and the values at which they do not.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "container": (),
     "context_management": (),
     "mcp_servers": ([],),
-    "output_format": (),
-    "tool_choice": ({"type": "none"}, {"type": "auto"}),
-    "tools": ([],),
 }
-BETWEEN_BLOCKS = "\n"
-BETWEEN_MESSAGES = "\n\n"  # of one role, which are one turn
 
 StopSequence = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-
-
-class Block(BaseModel):
-    """A piece of content; text and thoughts are understood."""
-
-    model_config = ConfigDict(strict=True)
-
-    type: str
-    text: str | None = None
-    thinking: str | None = None
-
-
-Content = str | Annotated[list[Block], FIRST_FAULT]
-
-
-class Message(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    role: Literal["user", "assistant"]
-    content: Content
 
 
 class Metadata(BaseModel):
@@ -54,6 +34,19 @@ class Thinking(BaseModel):
     model_config = ConfigDict(strict=True)
 
     type: Literal["enabled", "adaptive", "disabled"]
+    budget_tokens: Limit | None = None
+
+    @property
+    def budget(self) -> int | None:
+        """Tokens of thoughts; None: any number."""
+        return 0 if self.type == "disabled" else self.budget_tokens
+
+
+class OutputFormat(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    type: Literal["json_schema"]
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
 
 
 class OutputConfig(BaseModel):
@@ -61,19 +54,20 @@ class OutputConfig(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    format: dict[str, Any] | None = None
+    format: OutputFormat | None = None
 
 
-class CountRequest(BaseModel):
+class CountRequest(ToolFields):
     """A conversation, without how it is to be answered."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
     model: Name
-    messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
+    messages: Messages
     system: Content = ""
     thinking: Thinking | None = None
     output_config: OutputConfig = OutputConfig()
+    output_format: OutputFormat | None = None  # what it was called before
 
     def ignored_params(self) -> list[str]:
         """Names of the fields that are not used.
@@ -84,10 +78,7 @@ class CountRequest(BaseModel):
         extra = self.model_extra or {}
         for name, neutral in UNSUPPORTED.items():
             if name in extra and extra[name] not in neutral:
-                raise UnsupportedParameter(f"{name} is not supported yet.", param=name)
-        if self.output_config.format is not None:
-            param = "output_config.format"
-            raise UnsupportedParameter(f"{param} is not supported yet.", param=param)
+                raise UnsupportedParameter(f"{name} is not supported here.", param=name)
         return sorted(name for name in extra if name not in UNSUPPORTED)
 
     def prompt(self) -> dict[str, Any]:
@@ -95,17 +86,43 @@ class CountRequest(BaseModel):
         last is what the answer goes on from.
 
         Raises:
-            ApiError: naming what is empty, or no text.
+            ApiError: naming what is empty, or neither text nor a call.
         """
-        turns = _turns(self.messages)
+        gallery = Gallery()
+        turns = turns_of(self.messages, gallery)
         prefix = ""
         if len(turns) > 1 and turns[-1]["role"] == "assistant":
-            prefix = turns.pop()["content"]
-        if system := _text(self.system, "system"):
+            prefix = self._beginning(turns.pop())
+        if system := text_of(self.system, "system"):
             turns.insert(0, {"role": "system", "content": system})
-        length = sum(len(turn["content"]) for turn in turns) + len(prefix)
+        length = sum(len(turn["content"] or "") for turn in turns) + len(prefix)
         check_prompt_length(length, "messages")
-        return {"messages": turns, "template_options": self._template_options(), "prefix": prefix}
+        fields = {"template_options": self._template_options(), "prefix": prefix}
+        return {"messages": turns, "images": gallery.images, **fields}
+
+    def _beginning(self, turn: dict[str, Any]) -> str:
+        param = f"messages[{len(self.messages) - 1}].content"
+        if turn.get("tool_calls"):
+            raise ApiError(f"{param}: its tool_use has no tool_result", param=param)
+        if self.tools and self.tool_choice.type != "none":
+            why = f"{param}: the beginning of an answer is not supported beside tools."
+            raise UnsupportedParameter(why, param=param)
+        text: str = turn["content"]
+        return text
+
+    def form(self) -> Grammar | None:
+        """
+        Raises:
+            ApiError: the schema cannot be one, or there are two.
+        """
+        formats = {"output_config.format": self.output_config.format}
+        given = {
+            name: f for name, f in {**formats, "output_format": self.output_format}.items() if f
+        }
+        if len(given) > 1:
+            param = "output_format"
+            raise ApiError(f"{param}: output_config.format is given already", param=param)
+        return next((schema_grammar(f.schema_, name) for name, f in given.items()), None)
 
     def _template_options(self) -> dict[str, Any]:
         """What templates of models that think look at."""
@@ -132,50 +149,7 @@ class MessagesRequest(CountRequest):
         return SamplingParams(
             max_tokens=self.max_tokens,
             stop=tuple(self.stop_sequences),
+            grammar=self.form(),
+            thinking_budget_tokens=None if self.thinking is None else self.thinking.budget,
             **{name: value for name, value in given.items() if value is not None},
         )
-
-
-def _turns(messages: list[Message]) -> list[dict[str, Any]]:
-    turns: list[dict[str, Any]] = []
-    for index, message in enumerate(messages):
-        turn = _turn(message, f"messages[{index}].content")
-        if turns and turns[-1]["role"] == turn["role"]:
-            turn["content"] = turns[-1]["content"] + BETWEEN_MESSAGES + turn["content"]
-            turns[-1] |= turn
-        else:
-            turns.append(turn)
-    return turns
-
-
-def _turn(message: Message, where: str) -> dict[str, Any]:
-    text, thoughts = _text(message.content, where), _thoughts(message.content)
-    if not text:
-        raise ApiError(f"{where}: it has no text", param=where)
-    turn = {"role": message.role, "content": text}
-    return turn | {"reasoning_content": thoughts} if thoughts else turn
-
-
-def _text(content: Content, where: str) -> str:
-    if isinstance(content, str):
-        return content
-    texts = (_text_of(block, f"{where}[{index}]") for index, block in enumerate(content))
-    return BETWEEN_BLOCKS.join([text for text in texts if text is not None])
-
-
-def _text_of(block: Block, where: str) -> str | None:
-    """None for what has been thought."""
-    match block:
-        case Block(type="text", text=str(text)):
-            return text
-        case Block(type="text"):
-            raise ApiError(f"{where}.text: it is missing", param=f"{where}.text")
-        case Block(type="thinking" | "redacted_thinking"):
-            return None
-    param = f"{where}.type"
-    raise UnsupportedParameter(f"{param}: {block.type[:100]!r} is not supported yet", param=param)
-
-
-def _thoughts(content: Content) -> str:
-    blocks = [] if isinstance(content, str) else content
-    return BETWEEN_BLOCKS.join(block.thinking for block in blocks if block.thinking)

@@ -2,17 +2,24 @@
 
 from typing import Any
 
+import msgspec
 from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import caller
 from inference import admission, runtime
 from inference.api.body import checked
 from inference.api.context import CONTEXT, context_of
 from inference.api.endpoint import LimitedEndpoint
 from inference.api.idempotency import Dialect, idempotent
+from inference.api.openapi.anthropic import AnthropicEvent, AnthropicMessage, AnthropicTokens
+from inference.api.openapi.errors import AnthropicError
+from inference.api.openapi.operation import HELLO, operation
+from inference.api.reading import ChatReader
 from inference.api.sse import EventStream
 from inference.api.tokens import allowed
+from inference.api.tools import ToolUse
 from inference.api.views import header_list
 from inference.models import LanguageModel
 from inference.recording import CHAT, Recorder
@@ -26,6 +33,7 @@ ANTHROPICS = Dialect(error_event)
 
 class AnthropicView(LimitedEndpoint):
     endpoint = "chat"
+    error_body = AnthropicError
 
     def get_exception_handler(self) -> Any:
         return handle_anthropic
@@ -40,43 +48,71 @@ class AnthropicView(LimitedEndpoint):
 
 
 class MessagesView(AnthropicView):
+    @operation(
+        "Answer a conversation",
+        body=MessagesRequest,
+        example={**HELLO, "max_tokens": 100},
+        answer=AnthropicMessage,
+        events=AnthropicEvent,
+    )
     @idempotent(ANTHROPICS)
     async def post(self, request: Request) -> HttpResponseBase:
         with Recorder(CHAT) as recorder:
             body = checked(MessagesRequest, request.data)
-            ignored, prompt = body.ignored_params(), body.prompt()
+            ignored, prompt, params = body.ignored_params(), body.prompt(), body.params()
+            use = await _tool_use(request, body)
+            params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
+            asked = use.prompt(prompt)
             reply = await admission.generate(
-                self.asker(request),
-                body.model,
-                body.params(),
-                on_end=recorder.observe,
-                **prompt,
+                *(self.asker(request), body.model, params), on_end=recorder.observe, **asked
             )
             self.answers = [reply]
+            reader = ChatReader(
+                use.parser(), is_thinking=reply.opens_thinking, prefix=prompt["prefix"]
+            )
             response: HttpResponseBase
             if body.stream:
-                response = EventStream(events(reply), error_event)
+                response = EventStream(events(reply, reader), error_event)
             else:
-                response = Response(await whole(reply))
-        response[CONTEXT] = context_of(reply, len(prompt["messages"]))
+                response = Response(await whole(reply, reader))
+        response[CONTEXT] = context_of(reply, len(asked["messages"]))
         if ignored:
             response["x-ignored-params"] = header_list(ignored)
         return response
 
 
 class CountTokensView(AnthropicView):
+    @operation(
+        "How many tokens a conversation has",
+        body=CountRequest,
+        example=HELLO,
+        answer=AnthropicTokens,
+    )
     async def post(self, request: Request) -> HttpResponseBase:
         body = checked(CountRequest, request.data)
         body.ignored_params()
         prompt = body.prompt()
+        prompt = (await _tool_use(request, body)).prompt(prompt)
         model = await allowed(request, body.model, prompt)
         return Response({"input_tokens": await _num_tokens(model, prompt)})
 
 
+async def _tool_use(request: Request, body: CountRequest) -> ToolUse:
+    """
+    Raises:
+        ModelNotFound, Forbidden: as `admission.allowed_model` does.
+        ApiError: the tools make no sense.
+    """
+    return body.tool_use(await admission.allowed_model(caller(request), body.model))
+
+
 async def _num_tokens(model: LanguageModel, prompt: dict[str, Any]) -> int:
     messages, options = prompt["messages"], prompt["template_options"]
-    number = await runtime.count_tokens(model, messages, template_options=options, load=True)
-    of_prefix = await runtime.count_texts(model, [prompt["prefix"]], load=True)
+    number = await runtime.count_tokens(
+        model, messages, template_options=options, images=prompt["images"], load=True
+    )
+    begun = prompt["prefix"] + prompt["lead"]
+    of_prefix = await runtime.count_texts(model, [begun], load=True)
     assert number is not None
     assert of_prefix is not None
     return number + of_prefix[0]

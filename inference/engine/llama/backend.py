@@ -5,28 +5,44 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend import Eyes, nothing
 from ..compiler import Compiler
 from ..config import EngineConfig, EngineInfo
 from ..errors import DecodeFailed, ModelLoadFailed, TemplateError
 from ..grammar import Constraint
 from ..request import Sequence
 from ..scheduler import Work
+from ..snapshot_file import State
+from ..span import Span
 from ..template import CHATML, ChatTemplate
+from ..thoughts import OPENING
+from . import state
+from .adapters import Adapters
+from .attached import Attached
 from .batch import Batch
-from .candidates import sample
+from .candidates import leaves_allowed_only, sample
+from .drafting import open_drafter
+from .eyes import make_eyes
 from .library import llama
 from .loading import (
     batch_tokens,
     can_share,
+    draft_tokens,
     gpu,
+    idle_tokens,
     load_model,
     make_context,
     memory_bytes,
+    num_slots,
     prefill_chunk_tokens,
+    projector_bytes,
+    system,
+    threads,
     uses_gpu,
 )
 from .ranking import ranked
@@ -43,10 +59,16 @@ class LlamaBackend:
         started = time.monotonic()
         self.config = config
         self._model = load_model(config, on_progress)
-        self._context, context_length = make_context(config, self._model)
+        self._eyes = make_eyes(config, self._model)
+        self._adapters = adapters = Adapters(config, self._model)
+        self.check_adapter = adapters.check
+        self.drafter, draft_problem = open_drafter(config, self._model)
+        beside = self.drafter.memory_bytes if self.drafter else 0
+        self._context, context_length = make_context(config, self._model, beside)
         self._memory = llama.llama_get_memory(self._context)
         if not self._memory:
             raise ModelLoadFailed(f"{config.path}: it is an encoder, and writes no text")
+        self._attached = Attached(self._context, config.sampling, uses_gpu(config))
         self._batch = Batch(batch_tokens(config))
         self._vocabulary = vocabulary = Vocabulary(self._model)
         self.is_end, self.piece = vocabulary.is_end, vocabulary.piece
@@ -58,20 +80,44 @@ class LlamaBackend:
         self.max_token_length = vocabulary.max_token_length
         source = llama.llama_model_chat_template(self._model, None)
         self._template = self._make_template(source.decode() if source else CHATML)
-        cells = llama.llama_n_ctx(self._context)
+        self.opening = self._opening(source.decode() if source else "")
         self.info = EngineInfo(
-            context_length=context_length,
-            cache_tokens=cells,
-            max_sequences=config.max_sequences,
-            batch_tokens=batch_tokens(config),
-            prefill_chunk_tokens=prefill_chunk_tokens(config),
-            memory_bytes=memory_bytes(config, self._model, cells),
+            **self._sizes(context_length, beside + adapters.size_bytes),
+            draft_problem=draft_problem,
             has_chat_template=bool(source),
+            reads_images=self._eyes is not None,
             can_share=can_share(self._model),
+            is_async=uses_gpu(config),
             device=(gpu() or "") if uses_gpu(config) else "cpu",
             build=f"llama-cpp-python {llama.__version__}",
+            threads=threads(config),
+            system=system(config),
             load_seconds=time.monotonic() - started,
         )
+
+    def _sizes(self, context_length: int, beside: int) -> dict[str, Any]:
+        """Of the EngineInfo, what is counted; `beside` the model it takes so many bytes."""
+        config, cells = self.config, llama.llama_n_ctx(self._context)
+        beside += projector_bytes(config) + config.snapshot_memory_bytes
+        return {
+            "context_length": context_length,
+            "cache_tokens": cells,
+            "max_sequences": config.max_sequences,
+            "batch_tokens": batch_tokens(config),
+            "prefill_chunk_tokens": prefill_chunk_tokens(config),
+            "num_slots": num_slots(config, self._model),
+            "draft_tokens": draft_tokens(config, self._model),
+            "idle_tokens": idle_tokens(config, self._model, cells),
+            "memory_bytes": memory_bytes(config, self._model, cells) + beside,
+        }
+
+    def _opening(self, template: str) -> int | None:
+        tokens = self.tokenize(OPENING, False) if OPENING in template else []
+        return tokens[0] if len(tokens) == 1 else None
+
+    @property
+    def eyes(self) -> Eyes | None:
+        return self._eyes
 
     def has_token(self, token: int) -> bool:
         return 0 <= token < self._vocabulary.size
@@ -93,21 +139,86 @@ class LlamaBackend:
         if sequence.sampler is not None:
             return  # it has been here before: its penalties and its dice go on
         params, context_length = sequence.request.params, self.info.context_length
-        sequence.sampler = make_sampler(params, self._vocabulary.handle, context_length)
+        # Where a form decides, it may leave nothing but the end; then that is the answer's.
+        banned = self._vocabulary.ends.tolist() if params.ignore_eos and not params.grammar else ()
+        vocab = self._vocabulary.handle
+        sequence.sampler = make_sampler(params, vocab, context_length, banned)
         last = window(params, context_length)
         for token in sequence.prompt_tokens[-last:] if last else []:
-            llama.llama_sampler_accept(sequence.sampler, token)
+            if token >= 0:  # and no part of an image
+                llama.llama_sampler_accept(sequence.sampler, token)
 
-    def forward(self, works: collections.abc.Sequence[Work]) -> list[int]:
-        sampled_at = self._batch.fill(works)
-        sampling = [work.sequence for work in works if work.samples]
-        constraints = [s.constraint for s in sampling if s.constraint]
+    def forward(
+        self,
+        works: collections.abc.Sequence[Work],
+        meanwhile: collections.abc.Callable[[], None] = nothing,
+    ) -> list[list[int]]:
+        self._adapters.use(works[0].sequence.request.adapter, self._context)
+        if works[0].span:
+            meanwhile()  # now: an image takes long
+            return self._see(works[0], works[0].span)
+        placed = [*zip(works, self._batch.fill(works), strict=True)]
+        sampling = [work for work in works if work.samples]
+        has_prompts = any(not work.sequence.is_decoding for work in works)
+        telling = [work for work in works if work.samples or work.scored]
+        self._attached.arrange(telling, has_prompts=has_prompts)
+        constraints = [c for work in sampling if (c := work.sequence.constraint)]
         prepared = [self._beside.submit(constraint.prepare) for constraint in constraints]
-        status = llama.llama_decode(self._context, self._batch.struct)
-        wait(prepared)
+        try:
+            self._decode(self._batch.struct)
+            meanwhile()  # a GPU has been told by now what to do, and has not done it
+        finally:
+            if prepared:  # to wait for nothing takes as long as a token's text
+                wait(prepared)
+        for work, start in placed:
+            self._score(work, start)
+        return [self._samples(work, start) for work, start in placed if work.samples]
+
+    def _see(self, work: Work, span: Span) -> list[list[int]]:
+        """Compute a part of an image; a prompt may end with one, and samples then."""
+        assert self._eyes
+        sight = self._eyes.see(span, work.sequence.position(span.start))
+        first = work.start - span.start
+        last = first + len(work.tokens)
+        positions = np.ascontiguousarray(sight.positions[:, first:last])
+        [start] = self._batch.fill_vectors(work, sight.vectors[first:last], positions)
+        if work.samples:
+            self._attached.arrange([work], has_prompts=True)
+        llama.llama_set_causal_attn(self._context, not span.is_whole)
+        try:
+            self._decode(self._batch.vectors)
+        finally:
+            llama.llama_set_causal_attn(self._context, True)
+        if work.start + len(work.tokens) == span.end:
+            self._eyes.forget(span)
+        return [self._samples(work, start)] if work.samples else []
+
+    def _decode(self, batch: Any) -> None:
+        status = llama.llama_decode(self._context, batch)
         if status != 0:
             raise DecodeFailed(f"llama.cpp could not compute a step (llama_decode: {status}).")
-        return [self._sample(s, i) for s, i in zip(sampling, sampled_at, strict=True)]
+
+    def _score(self, work: Work, start: int) -> None:
+        """What the model thinks of the prompt's own tokens; `start` is the work's in the batch."""
+        sequence, num_top = work.sequence, work.sequence.request.params.num_logprobs or 0
+        for index in work.scored:
+            after = sequence.prompt_tokens[work.start + index + 1]
+            sequence.scores.append(ranked(self._logits(start + index), after, num_top))
+
+    def _samples(self, work: Work, start: int) -> list[int]:
+        """The next token, and those after it for as long as the drafts are right."""
+        places = [start + index for index in work.sampled]
+        if not work.num_drafted:
+            return [self._sample(work.sequence, places[0])]
+        tokens: list[int] = []
+        for index, guess in zip(places, [*work.tokens[-work.num_drafted :], None], strict=True):
+            tokens.append(self._sample(work.sequence, index))
+            if tokens[-1] != guess:
+                break
+        assert work.sequence.slot is not None
+        right = work.start + len(work.tokens) - work.num_drafted + len(tokens) - 1
+        self.cut(work.sequence.slot, work.sequence.position(right), None)
+        return tokens
 
     def _sample(self, sequence: Sequence, index: int) -> int:
         params = sequence.request.params
@@ -118,14 +229,19 @@ class LlamaBackend:
         return token
 
     def _chosen(self, sequence: Sequence, index: int) -> int:
-        may_end = sequence.may_stop and not sequence.request.params.ignore_eos
         if sequence.constraint:
+            may_end = sequence.may_stop and not sequence.request.params.ignore_eos
             allowed = self._allowed(sequence.constraint, may_end)
-            return sample(sequence.sampler, self._logits(index), allowed)
-        if not may_end:
+            params, logits = sequence.request.params, self._logits(index)
+            if not leaves_allowed_only(params, allowed.size):
+                return sample(sequence.sampler, logits, allowed)
+            kept = logits[allowed]
+            logits.fill(-np.inf)
+            logits[allowed] = kept
+            return self._attached.token(sequence, index)
+        if not sequence.may_stop:
             self._logits(index)[self._vocabulary.ends] = -np.inf
-        token: int = llama.llama_sampler_sample(sequence.sampler, self._context, index)
-        return token
+        return self._attached.token(sequence, index)
 
     def _logits(self, index: int) -> NDArray[np.float32]:
         """llama.cpp's own, of all tokens."""
@@ -138,14 +254,26 @@ class LlamaBackend:
         others = allowed if may_end else allowed[~self._vocabulary.is_end_mask[allowed]]
         return others if others.size else allowed
 
-    def copy(self, source: int, slot: int, num_tokens: int) -> None:
-        llama.llama_memory_seq_cp(self._memory, source, slot, 0, num_tokens)
+    def copy(self, source: int, slot: int, start: int, end: int) -> None:
+        llama.llama_memory_seq_cp(self._memory, source, slot, start, end)
 
-    def forget(self, slot: int) -> None:
-        llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+    def cut(self, slot: int, start: int, end: int | None) -> None:
+        llama.llama_memory_seq_rm(self._memory, slot, start, -1 if end is None else end)
+
+    def save(self, slot: int) -> State:
+        return state.save(self._context, slot)
+
+    def restore(self, slot: int, saved: State, num_tokens: int) -> bool:
+        return state.restore(self._context, slot, saved, num_tokens)
 
     def end(self, sequence: Sequence) -> None:
+        for span in sequence.spans:
+            assert self._eyes
+            self._eyes.forget(span)
+        if self.drafter:
+            self.drafter.end(sequence)
         if sequence.sampler is not None:
+            self._attached.detach(sequence)
             llama.llama_sampler_free(sequence.sampler)
             sequence.sampler = None
 
@@ -154,5 +282,10 @@ class LlamaBackend:
 
     def close(self) -> None:
         self._beside.shutdown()
+        self._attached.close()
+        if self._eyes:
+            self._eyes.close()
+        if self.drafter:
+            self.drafter.close()
         llama.llama_free(self._context)
         llama.llama_model_free(self._model)

@@ -6,9 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..sampling import SamplingParams
 from .library import llama
 
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+def leaves_allowed_only(params: SamplingParams, num_allowed: int) -> bool:
+    """Whether the chain drops what has an impossible logit before that could do harm: then it
+    may choose among all tokens, which is quicker than to pick those out that are allowed.
+    """
+    if params.mirostat:
+        return False
+    return params.is_greedy or 0 < params.top_k <= num_allowed
 
 
 def sample(sampler: Any, logits: NDArray[np.float32], ids: NDArray[np.intp]) -> int:

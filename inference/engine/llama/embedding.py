@@ -33,6 +33,7 @@ class LlamaEmbedBackend:
     # Of an unknown word these vocabularies make one token, and of spaces none: how long
     # a text is says nothing about its tokens.
     max_token_length = sys.maxsize
+    eyes = None
 
     def __init__(self, config: EngineConfig, on_progress: Callable[[float], None]) -> None:
         started = time.monotonic()
@@ -46,7 +47,7 @@ class LlamaEmbedBackend:
         self._vocabulary = vocabulary = Vocabulary(self._model)
         self.tokenize, self.is_special = vocabulary.tokenize, vocabulary.is_special
         self.name, self.piece = vocabulary.name, vocabulary.piece
-        self.infill = vocabulary.infill
+        self.infill, self.opening = vocabulary.infill, None
         template = llama.llama_model_chat_template(self._model, b"rerank")
         self._template = template.decode() if template else ""
         is_rank = self._pooling == llama.LLAMA_POOLING_TYPE_RANK

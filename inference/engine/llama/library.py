@@ -12,7 +12,7 @@ preload_libstdcxx()
 import llama_cpp as llama  # noqa: E402
 from llguidance.llamacpp import lltokenizer_from_vocab  # noqa: E402
 
-__all__ = ["complaints", "llama", "lltokenizer_from_vocab"]
+__all__ = ["complaints", "llama", "lltokenizer_from_vocab", "log_callback"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ def _log(level: int, text: bytes, _: Any) -> None:
         logger.log(LEVELS.get(level, logging.DEBUG), "%s", line)
 
 
-_callback = llama.llama_log_callback(_log)  # llama.cpp keeps the pointer
-llama.llama_log_set(_callback, None)
+log_callback = llama.llama_log_callback(_log)  # llama.cpp keeps the pointer
+llama.llama_log_set(log_callback, None)
 llama.llama_backend_init()
 
 

@@ -10,6 +10,7 @@ from ..config import EngineConfig
 from ..errors import ModelLoadFailed, OutOfMemory
 from ..machine import available_cores, available_memory
 from ..probe import safe_load_options
+from ..scheduler import MOST_SCORED
 from .library import complaints, llama
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,12 @@ LEAST_CACHE_TOKENS = 512
 GPU_BATCH_TOKENS = 512
 CPU_BATCH_TOKENS = 256
 CPU_PREFILL_CHUNK_TOKENS = 64
+IDLE_SLOTS = 64
+DRAFT_TOKENS = 8
+GPU_IDLE_TOKENS = 4096
+# SmolLM2 on 2 cores: 27 ps a weight, and 1 to 5 ns for a head's look at an idle cell in a layer,
+# in different runs. With so many weights for each look, these are a thirtieth of a token at most.
+WEIGHTS_A_LOOK = 5000
 OVERHEAD_BYTES = 256 * 2**20  # compute buffers and the like, a guess
 
 
@@ -119,22 +126,34 @@ def failure(config: EngineConfig, said: str) -> ModelLoadFailed:
     return kind(f"{config.path}: {said}")
 
 
-def make_context(config: EngineConfig, model: Any) -> tuple[Any, int]:
-    """A llama_context, and the tokens that one request may have.
+def wanted_context(config: EngineConfig, model: Any) -> int:
+    """Tokens of a request, if memory allows."""
+    return config.context_length or llama.llama_model_n_ctx_train(model) or AUTO_CACHE_TOKENS
+
+
+def make_context(config: EngineConfig, model: Any, beside: int = 0) -> tuple[Any, int]:
+    """A llama_context, and the tokens that one request may have; `beside` it so many bytes
+    have to stay free.
 
     Raises:
         OutOfMemory: there is none even for a small KV cache.
         ModelLoadFailed: llama.cpp refuses the options.
     """
-    wanted = config.context_length or llama.llama_model_n_ctx_train(model) or AUTO_CACHE_TOKENS
+    wanted = wanted_context(config, model)
     cells = config.cache_tokens or min(
         wanted * config.max_sequences, max(wanted, AUTO_CACHE_TOKENS)
     )
-    cells = min(cells, _affordable_cells(config, model))
+    cells = min(cells, _affordable_cells(config, model, beside))
     # A context that was asked for is not made smaller, one of our own choice may be.
     least = min(LEAST_CACHE_TOKENS, wanted) if not config.context_length else wanted
     while cells >= least:
-        context = llama.llama_init_from_model(model, context_params(config, cells))
+        params = context_params(config, cells)
+        params.n_seq_max = num_slots(config, model)
+        # No fewer than sequences, however small a batch is: llama.cpp aborts otherwise.
+        num_outputs = min(params.n_batch, params.n_seq_max + MOST_SCORED)
+        params.n_outputs_max = max(params.n_seq_max, num_outputs)
+        params.n_outputs_max_per_seq = 1  # of those that are sampled in the graph
+        context = llama.llama_init_from_model(model, params)
         if context:
             return context, min(wanted, cells)
         said = complaints()
@@ -156,18 +175,57 @@ def can_share(model: Any) -> bool:
     return not llama.llama_model_n_swa(model)
 
 
+def num_slots(config: EngineConfig, model: Any) -> int:
+    """Sequences that the cache tells apart: those at work, and what others have left behind."""
+    if not can_share(model):
+        return config.max_sequences  # a recurrent state takes memory for each
+    most: int = llama.llama_max_parallel_sequences()
+    return max(config.max_sequences, min(config.max_sequences + IDLE_SLOTS, most))
+
+
+def draft_tokens(config: EngineConfig, model: Any) -> int:
+    """Of a sequence, looked up in its text in a step. They are for nothing where they cannot
+    be cut off again, and cost a CPU nearly as much as they save.
+    """
+    is_wanted = uses_gpu(config) if config.speculation == "auto" else config.speculation == "on"
+    return DRAFT_TOKENS if is_wanted and can_share(model) else 0
+
+
+def idle_tokens(config: EngineConfig, model: Any, cells: int) -> int:
+    """Cells that idle sequences may have: attention looks at each in every step, at work or not.
+
+    A CPU does for each token, head and layer, which tells the more the smaller a model is
+    (bench/RESULTS.md). What has no cells is restored from memory, unless nothing is kept there.
+    """
+    if uses_gpu(config):
+        return min(cells, GPU_IDLE_TOKENS)
+    if not config.snapshot_memory_bytes:
+        return cells
+    looks: int = llama.llama_model_n_head(model) * llama.llama_model_n_layer(model)
+    weights: int = llama.llama_model_n_params(model)
+    return min(cells, weights // (looks * WEIGHTS_A_LOOK))
+
+
 def memory_bytes(config: EngineConfig, model: Any, cells: int) -> int:
     """An estimate of what the loaded model takes."""
     return int(llama.llama_model_size(model) + cells * _cell_bytes(config, model)) + OVERHEAD_BYTES
 
 
-def _affordable_cells(config: EngineConfig, model: Any) -> int:
+def projector_bytes(config: EngineConfig) -> int:
+    """What reads images takes, beside the model."""
+    path = Path(config.projector)
+    return path.stat().st_size if config.projector and path.is_file() else 0
+
+
+def _affordable_cells(config: EngineConfig, model: Any, beside: int) -> int:
     """By this machine's memory; a GPU's shows when the cache is allocated."""
     free = available_memory()
     if config.memory_limit:
         free = min(free, config.memory_limit)
-    weights = 0 if uses_gpu(config) else llama.llama_model_size(model)
-    return int((free - weights - OVERHEAD_BYTES) / _cell_bytes(config, model))
+    weights = 0
+    if not uses_gpu(config):
+        weights = llama.llama_model_size(model) + projector_bytes(config)
+    return int((free - beside - weights - OVERHEAD_BYTES) / _cell_bytes(config, model))
 
 
 def _cell_bytes(config: EngineConfig, model: Any) -> float:
@@ -179,15 +237,23 @@ def _cell_bytes(config: EngineConfig, model: Any) -> float:
     return max(1.0, numbers * CACHE_TYPES[config.kv_cache_type][1])
 
 
+def threads(config: EngineConfig) -> int:
+    return config.threads or available_cores()
+
+
+def system(config: EngineConfig) -> str:
+    """The processors' abilities that are used here, which round in different ways."""
+    repacks = safe_load_options(Path(config.state_dir)).use_extra_bufts
+    info: str = llama.llama_print_system_info().decode().strip(" |")
+    return f"{info} | EXTRA_BUFTS = {int(repacks)}"
+
+
 def context_params(config: EngineConfig, cells: int) -> Any:
     params = llama.llama_context_default_params()
     params.n_ctx = cells
     params.n_batch = params.n_ubatch = batch_tokens(config)
     params.n_seq_max = params.n_outputs_max = config.max_sequences
-    if config.threads:
-        params.n_threads = params.n_threads_batch = config.threads
-    else:
-        params.n_threads = params.n_threads_batch = available_cores()
+    params.n_threads = params.n_threads_batch = threads(config)
     params.flash_attn_type = FLASH_ATTENTION[config.flash_attention]
     params.type_k = params.type_v = CACHE_TYPES[config.kv_cache_type][0]
     params.offload_kqv = params.op_offload = uses_gpu(config)

@@ -1,8 +1,9 @@
 """Chooses the next token from a sequence's logits."""
 
 import ctypes
+import math
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..sampling import SamplingParams
@@ -11,10 +12,15 @@ from .library import llama
 MIROSTAT_M = 100  # tokens it estimates the distribution from; as llama.cpp's server has it
 
 
-def make_sampler(params: SamplingParams, vocab: Any, context_length: int) -> Any:
-    """The chain of llama.cpp's own server, in its order, without what is switched off."""
+def make_sampler(
+    params: SamplingParams, vocab: Any, context_length: int, banned: Iterable[int] = ()
+) -> Any:
+    """The chain of llama.cpp's own server, in its order, without what is switched off.
+
+    The `banned` tokens are never chosen.
+    """
     chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-    for link in _links(params, vocab, context_length):
+    for link in _links(params, vocab, context_length, banned):
         llama.llama_sampler_chain_add(chain, link)
     return chain
 
@@ -34,10 +40,12 @@ def _within(last: int, context_length: int) -> int:
     return min(last, context_length) if last >= 0 else context_length
 
 
-def _links(params: SamplingParams, vocab: Any, context_length: int) -> Iterator[Any]:
+def _links(
+    params: SamplingParams, vocab: Any, context_length: int, banned: Iterable[int]
+) -> Iterator[Any]:
     num_vocab = llama.llama_vocab_n_tokens(vocab)
-    if params.logit_bias:
-        biases = (llama.llama_logit_bias * len(params.logit_bias))(*params.logit_bias.items())
+    if bias := {**params.logit_bias, **dict.fromkeys(banned, -math.inf)}:
+        biases = (llama.llama_logit_bias * len(bias))(*bias.items())
         yield llama.llama_sampler_init_logit_bias(num_vocab, len(biases), biases)
     if params.repeat_penalty != 1 or params.frequency_penalty or params.presence_penalty:
         yield llama.llama_sampler_init_penalties(

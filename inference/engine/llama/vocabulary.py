@@ -8,6 +8,10 @@ from llguidance import LLTokenizer
 
 from .library import llama, lltokenizer_from_vocab
 
+# Models of a family round the sizes of their vocabularies up, each to what suits it; so
+# many tokens more are SPEC_VOCAB_MAX_SIZE_DIFFERENCE of llama.cpp's `common/speculative.cpp`.
+MOST_PADDING = 128
+
 
 class Vocabulary:
     """A model's llama_vocab; may be used from any thread."""
@@ -103,3 +107,19 @@ class Vocabulary:
     def _text(self, token: int) -> str:
         text = llama.llama_vocab_get_text(self._vocab, token) if token >= 0 else None
         return text.decode(errors="replace") if text else ""
+
+
+def difference(model: Any, other: Any) -> str:
+    """Where the vocabularies of two llama_models differ; empty if one's tokens are the other's."""
+    first, second = (llama.llama_model_get_vocab(one) for one in (model, other))
+    if llama.llama_vocab_type(first) != llama.llama_vocab_type(second):
+        return "it is of another kind"
+    sizes = [llama.llama_vocab_n_tokens(vocab) for vocab in (first, second)]
+    if abs(sizes[0] - sizes[1]) > MOST_PADDING:
+        return f"it has {sizes[1]} tokens, not {sizes[0]}"
+    for token in range(min(sizes)):
+        text, found = (llama.llama_vocab_get_text(vocab, token) for vocab in (first, second))
+        if text != found:
+            names = [name.decode(errors="replace") for name in (found, text)]
+            return f"its token {token} is {names[0]!r}, not {names[1]!r}"
+    return ""

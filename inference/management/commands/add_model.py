@@ -24,7 +24,8 @@ OPTION_COLUMNS = (
         "main_gpu",
     ),
     *("flash_attention", "kv_cache_type", "threads", "context_length", "context_policy"),
-    *("max_sequences", "batch_tokens", "prefill_chunk_tokens"),
+    "system_prompt",
+    *("max_sequences", "batch_tokens", "prefill_chunk_tokens", "adapter_scale"),
 )
 
 
@@ -43,17 +44,28 @@ class Command(BaseCommand):
             "--alias", dest="aliases", action="append", default=[], help="may be repeated"
         )
         parser.add_argument("--sha256", default="", help="refuse a file that has another")
+        parser.add_argument("--base", default="", help="the file is a LoRA adapter for that model")
+        parser.add_argument("--projector", default="", help=_help("projector"))
+        parser.add_argument("--draft", default="", help="the model that guesses for it")
         parser.add_argument("--pinned", action="store_true", help=_help("pinned"))
         parser.add_argument("--no-fetch", action="store_true", help="leave it to prefetch")
         for name in OPTION_COLUMNS:
             _add_option(parser, name)
 
     def handle(
-        self, *args: Any, source: str, aliases: list[str], no_fetch: bool, **options: Any
+        self,
+        *args: Any,
+        source: str,
+        aliases: list[str],
+        base: str,
+        draft: str,
+        no_fetch: bool,
+        **options: Any,
     ) -> None:
-        names = ("slug", "name", "sha256", "pinned", *OPTION_COLUMNS)
+        names = ("slug", "name", "sha256", "projector", "pinned", *OPTION_COLUMNS)
         columns = {name: options[name] for name in names if options[name] is not None}
         try:
+            columns["base"], columns["draft"] = registry.base_of(base), registry.draft_of(draft)
             row = registry.add(source, aliases=aliases, **columns)
         except (ModelFileError, RegistryError) as error:
             raise CommandError(str(error)) from None

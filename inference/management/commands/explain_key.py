@@ -31,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--model", default="", help="id or alias")
         parser.add_argument("--endpoint", default="", choices=["", *Endpoint.values])
         parser.add_argument("--address", default="", help="where the request would come from")
+        parser.add_argument("--deterministic", action="store_true", help="an answer computed alone")
         for name, what in NUMBERS.items():
             parser.add_argument(f"--{name.replace('_', '-')}", type=_number, default=0, help=what)
 
@@ -39,6 +40,7 @@ class Command(BaseCommand):
             options["endpoint"],
             self._slug(options["model"]),
             options["address"],
+            deterministic=options["deterministic"],
             **{name: options[name] for name in NUMBERS},
         )
         findings = [*_findings(options["key"], question)]

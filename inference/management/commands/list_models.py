@@ -42,7 +42,7 @@ def _state(row: LanguageModel) -> str:
 
 
 def _context(row: LanguageModel) -> int | None:
-    return row.context_length or row.trained_context
+    return row.origin.context_length or row.origin.trained_context
 
 
 def _cells(row: LanguageModel) -> tuple[str, ...]:
@@ -61,6 +61,8 @@ def _object(row: LanguageModel) -> dict[str, Any]:
         "id": row.slug,
         "name": row.display_name,
         "aliases": [alias.name for alias in row.aliases.all()],
+        "base": row.base.slug if row.base else None,
+        "draft": row.draft.slug if row.draft else None,
         "source": redacted(row.source),
         "path": str(row.path) if row.path else None,
         "sha256": row.sha256 or None,

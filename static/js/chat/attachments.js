@@ -1,17 +1,23 @@
 // Files for the next message: chosen, dropped or pasted, read by the server, shown as chips.
 
-import { csrf } from "./csrf.js";
+import { filesOf, keepFiles } from "./drafts.js";
+import { listenForDrops } from "./dropping.js";
 import { dashed } from "./ids.js";
 import { say } from "./texts.js";
+import { forget, sent, unsent } from "./uploads.js";
 
 export class Attachments {
   #list = document.getElementById("chips");
   #template = document.getElementById("chip");
-  #drop = document.getElementById("drop");
   #onError;
+  #key;
+  #copies;
 
-  constructor(form, onError) {
+  // `key` names the draft that they go with. A message has a copy of its own: `copies` of them.
+  constructor(form, key, onError, copies = 1) {
     this.#onError = onError;
+    this.#key = key;
+    this.#copies = copies;
     const files = document.getElementById("files");
     form.querySelector('[data-do="attach"]').addEventListener("click", () => files.click());
     files.addEventListener("change", () => {
@@ -26,15 +32,43 @@ export class Attachments {
     this.#list.addEventListener("click", (event) => {
       if (event.target.closest('[data-do="detach"]')) this.#remove(event.target.closest("li"));
     });
-    this.#listenForDrops();
+    listenForDrops(document.getElementById("drop"), (files) => this.#add(files));
+    this.#restore();
+  }
+
+  set key(key) {
+    keepFiles(this.#key, []);
+    this.#key = key;
+    this.#keep();
   }
 
   get isUploading() {
     return this.#list.querySelector("[aria-busy]") !== null;
   }
 
-  get uids() {
-    return [...this.#list.querySelectorAll("[data-uid]")].map((chip) => chip.dataset.uid);
+  // Of one message's files.
+  uids(copy = 0) {
+    return this.#files.map((uids) => uids[copy]);
+  }
+
+  get #files() {
+    return [...this.#list.querySelectorAll("[data-uids]")].map((chip) => uidsOf(chip));
+  }
+
+  #keep() {
+    keepFiles(this.#key, this.#files);
+  }
+
+  // What was there when the page was left, unless it was sent or forgotten since.
+  async #restore() {
+    const files = filesOf(this.#key);
+    if (!files.length) return;
+    const known = new Map((await unsent()).map((facts) => [hex(facts.uid), facts]));
+    for (const uids of files) {
+      const found = uids.map((uid) => known.get(uid));
+      if (found.length === this.#copies && found.every(Boolean)) this.#read(this.#chip(found[0].name), found);
+    }
+    this.#keep();
   }
 
   // They belong to a message now; what this returns puts them back if it was refused.
@@ -42,26 +76,12 @@ export class Attachments {
     const chips = [...this.#list.children];
     this.#list.replaceChildren();
     this.#list.hidden = true;
+    this.#keep();
     return () => {
       this.#list.append(...chips);
       this.#list.hidden = !this.#list.children.length;
+      this.#keep();
     };
-  }
-
-  #listenForDrops() {
-    const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-    addEventListener("dragover", (event) => {
-      if (!hasFiles(event)) return;
-      event.preventDefault();
-      this.#drop.hidden = false;
-    });
-    addEventListener("dragleave", (event) => (this.#drop.hidden ||= !event.relatedTarget));
-    addEventListener("drop", (event) => {
-      if (!hasFiles(event)) return;
-      event.preventDefault();
-      this.#drop.hidden = true;
-      this.#add(event.dataTransfer.files);
-    });
   }
 
   #add(files) {
@@ -70,14 +90,17 @@ export class Attachments {
 
   async #upload(file) {
     const chip = this.#chip(file.name);
-    const body = new FormData();
-    body.append("file", file);
-    body.append("model", document.getElementById("model").value); // whose tokens are counted
-    const answer = await fetch("/attachments/", { method: "POST", headers: csrf(), body }).catch(() => null);
-    const said = await answer?.json().catch(() => null);
-    if (answer?.ok) return this.#read(chip, said);
-    this.#discard(chip);
-    this.#onError(said?.error?.message ?? say("uploadFailed", { name: file.name }));
+    const read = [];
+    while (read.length < this.#copies) {
+      const { facts, refusal } = await sent(file);
+      if (refusal) {
+        read.forEach(({ uid }) => forget(uid));
+        this.#discard(chip);
+        return this.#onError(refusal);
+      }
+      read.push(facts);
+    }
+    this.#read(chip, read);
   }
 
   #chip(name) {
@@ -91,17 +114,19 @@ export class Attachments {
     return chip;
   }
 
-  #read(chip, { uid, num_tokens: count, note }) {
-    chip.dataset.uid = uid.replaceAll("-", "");
+  #read(chip, copies) {
+    const [{ num_tokens: count, note }] = copies;
+    chip.dataset.uids = copies.map(({ uid }) => hex(uid)).join(" ");
     chip.removeAttribute("aria-busy");
     chip.querySelector(".cost").textContent = say("tokens", { count });
     if (note) this.#onError(note); // such as pages without a text
+    this.#keep();
   }
 
   #remove(chip) {
-    const { uid } = chip.dataset;
-    if (uid) fetch(`/attachments/${dashed(uid)}/`, { method: "DELETE", headers: csrf() });
+    uidsOf(chip).forEach((uid) => forget(dashed(uid)));
     this.#discard(chip);
+    this.#keep();
     document.getElementById("prompt").focus();
   }
 
@@ -110,3 +135,6 @@ export class Attachments {
     this.#list.hidden = !this.#list.children.length;
   }
 }
+
+const hex = (uid) => uid.replaceAll("-", "");
+const uidsOf = (chip) => (chip.dataset.uids ?? "").split(" ").filter(Boolean);

@@ -11,6 +11,7 @@ import { Settings } from "./settings.js";
 import { changed } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Thread } from "./thread.js";
+import { entitle, shownTitle, titleOf } from "./title.js";
 
 const ON_TOUCH = matchMedia("(hover: none)");
 
@@ -21,7 +22,9 @@ class Chat {
     this.share = document.getElementById("share");
     this.thread = new Thread(root.querySelector(".thread"), root.dataset.conversation);
     this.composer = new Composer(root.querySelector("#composer"), this.thread.conversation || "new");
-    this.attachments = new Attachments(root.querySelector("#composer"), (text) => showRefusal({ text }));
+    this.attachments = new Attachments(
+      root.querySelector("#composer"), this.thread.conversation || "new", (text) => showRefusal({ text }),
+    );
     this.settings = new Settings();
     this.socket = new Socket();
     this.lost = "";
@@ -50,7 +53,7 @@ class Chat {
     composer.addEventListener("stop", () => this.stop());
     composer.addEventListener("edit-last", () => actions.editLast());
     thread.addEventListener("running", ({ detail }) => this.#runs(detail));
-    thread.addEventListener("title", ({ detail }) => this.#entitle(detail));
+    thread.addEventListener("title", ({ detail }) => entitle(detail));
     socket.addEventListener("frame", ({ detail }) => this.#take(detail));
     socket.addEventListener("state", ({ detail }) => this.#connected(detail));
     this.root.addEventListener("submit", (event) => {
@@ -67,8 +70,9 @@ class Chat {
   }
 
   #take(frame) {
+    const isKnown = frame.title === shownTitle() && frame.conversation === this.thread.conversation;
     this.thread.take(frame);
-    if (frame.type === "title") changed(); // also another conversation's
+    if (frame.type === "title" && !isKnown) changed(); // also another conversation's
   }
 
   async #connected(state) {
@@ -82,15 +86,15 @@ class Chat {
   async #send() {
     const { composer, attachments, thread } = this;
     const text = composer.text;
-    if ((!text.trim() && !attachments.uids.length) || attachments.isUploading) return;
+    if ((!text.trim() && !attachments.uids().length) || attachments.isUploading) return;
     if (composer.isRunning) return showRefusal({ code: "conversation_busy" });
-    const frame = { type: "send", text, attachments: attachments.uids, model: this.model.value };
+    const frame = { type: "send", text, attachments: attachments.uids(), model: this.model.value };
     const { conversation } = thread;
     const more = conversation ? { conversation } : this.settings.values;
     const isFirst = !thread.root.querySelector(".turn");
     const putBack = attachments.take();
     composer.text = "";
-    if (await this.#ask({ ...frame, ...more })) return isFirst && this.#entitle(titleOf(text));
+    if (await this.#ask({ ...frame, ...more })) return isFirst && entitle(titleOf(text));
     putBack();
     composer.giveBack(text);
   }
@@ -121,22 +125,13 @@ class Chat {
   #opened(accepted) {
     const { conversation } = accepted;
     this.thread.conversation = this.root.dataset.conversation = conversation;
-    this.composer.key = conversation;
-    this.settings.conversation = conversation;
+    this.composer.key = this.attachments.key = conversation;
+    this.settings.add(conversation);
     history.pushState(null, "", addressOf(conversation));
     this.share.href = `${addressOf(conversation)}share/`;
     this.thread.take(accepted);
   }
-
-  #entitle(title) {
-    if (!title) return;
-    document.getElementById("title").textContent = title;
-    document.title = `${title} · llmsite`;
-  }
 }
-
-// Until the model has found one, as the server has it.
-const titleOf = (text) => text.trim().split("\n")[0].slice(0, 60);
 
 export function start(root) {
   const chat = new Chat(root);

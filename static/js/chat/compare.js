@@ -1,20 +1,24 @@
 // One prompt to two models: two conversations over the same socket, side by side.
 
+import { Attachments } from "./attachments.js";
 import { Composer } from "./composer.js";
-import { ask, showState } from "./connection.js";
+import { ask, showRefusal, showState } from "./connection.js";
 import { addressOf, dashed } from "./ids.js";
+import { Settings } from "./settings.js";
 import { changed } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Thread } from "./thread.js";
 
 class Side {
-  constructor(root, socket) {
+  constructor(root, socket, settings) {
     this.root = root;
     this.socket = socket;
+    this.settings = settings;
     this.model = root.querySelector(".model");
     this.thread = new Thread(root.querySelector(".thread"), root.dataset.conversation);
     socket.addEventListener("frame", ({ detail }) => this.thread.take(detail));
     root.addEventListener("click", (event) => this.#clicked(event));
+    if (this.thread.conversation) settings.add(this.thread.conversation);
   }
 
   async connected(state) {
@@ -23,10 +27,10 @@ class Side {
     this.socket.send(this.thread.resume);
   }
 
-  send(text) {
+  send(text, attachments) {
     const { conversation } = this.thread;
-    const where = conversation ? { conversation } : {};
-    return this.#ask({ type: "send", text, model: this.model.value, ...where });
+    const more = conversation ? { conversation } : this.settings.values;
+    return this.#ask({ type: "send", text, attachments, model: this.model.value, ...more });
   }
 
   stop() {
@@ -47,6 +51,7 @@ class Side {
     link.href = addressOf(conversation);
     link.hidden = false;
     remember(this.root.dataset.side, conversation);
+    this.settings.add(conversation);
     this.thread.take(accepted);
     changed();
   }
@@ -69,16 +74,25 @@ function remember(side, conversation) {
 export function start(root) {
   const socket = new Socket();
   const composer = new Composer(root.querySelector("#composer"), "compare");
-  const sides = [...root.querySelectorAll("[data-side]")].map((side) => new Side(side, socket));
+  const settings = new Settings();
+  const roots = [...root.querySelectorAll("[data-side]")];
+  const sides = roots.map((side) => new Side(side, socket, settings));
+  const form = root.querySelector("#composer");
+  const attachments = new Attachments(form, "compare", (text) => showRefusal({ text }), sides.length);
   const stop = () => sides.forEach((side) => side.stop());
   const showRunning = () => (composer.isRunning = sides.some((side) => side.thread.running));
 
+  form.querySelector('[data-do="settings"]').addEventListener("click", () => settings.open());
   composer.addEventListener("send", async () => {
     const text = composer.text;
-    if (!text.trim() || composer.isRunning) return;
+    const files = sides.map((_, copy) => attachments.uids(copy));
+    if ((!text.trim() && !files[0].length) || composer.isRunning || attachments.isUploading) return;
+    const putBack = attachments.take();
     composer.text = "";
-    const accepted = await Promise.all(sides.map((side) => side.send(text)));
-    if (!accepted.some(Boolean)) composer.giveBack(text);
+    const accepted = await Promise.all(sides.map((side, copy) => side.send(text, files[copy])));
+    if (accepted.some(Boolean)) return;
+    putBack();
+    composer.giveBack(text);
   });
   composer.addEventListener("stop", stop);
   for (const { thread } of sides) thread.addEventListener("running", showRunning);
@@ -86,6 +100,7 @@ export function start(root) {
     showState(detail);
     if (socket.isOpen) sides.forEach((side) => side.connected(detail));
   });
+  socket.addEventListener("frame", ({ detail }) => detail.type === "title" && changed());
   showRunning();
   return { get isRunning() { return composer.isRunning; }, focus: () => composer.focus(), stop };
 }

@@ -8,6 +8,7 @@ import { copy } from "./copying.js";
 import { showHelp, listenForShortcuts } from "./shortcuts.js";
 import { toggleSidebar } from "./sidebar.js";
 import { nextTheme } from "./theme.js";
+import "./timezone.js";
 
 const ACTIONS = { sidebar: toggleSidebar, theme: nextTheme, help: showHelp };
 

@@ -9,8 +9,10 @@ export class Settings {
   #sheet = document.getElementById("settings");
   #form = document.getElementById("settings-form");
   #model = document.getElementById("model");
+  #addresses = [];
 
   constructor() {
+    if (this.#form.getAttribute("action")) this.#addresses.push(this.#form.action);
     this.#form.addEventListener("submit", (event) => this.#save(event));
     this.#form.querySelector('[data-do="clear-settings"]').addEventListener("click", () => this.#fill({}));
     this.#form.querySelector("#preset").addEventListener("change", (event) => {
@@ -23,12 +25,8 @@ export class Settings {
   }
 
   // A new conversation takes them along with its first message; then they are stored.
-  set conversation(uid) {
-    this.#form.action = `${addressOf(uid)}settings/`;
-  }
-
-  get #isNew() {
-    return !this.#form.getAttribute("action");
+  add(conversation) {
+    this.#addresses.push(`${addressOf(conversation)}settings/`);
   }
 
   get values() {
@@ -43,12 +41,13 @@ export class Settings {
 
   async #save(event) {
     event.preventDefault();
-    if (this.#isNew) return this.#sheet.close();
     const body = new FormData(this.#form);
-    const answer = await fetch(this.#form.action, { method: "POST", headers: csrf(), body }).catch(() => null);
-    if (answer?.ok) {
+    const post = (address) => fetch(address, { method: "POST", headers: csrf(), body }).catch(() => null);
+    const answers = await Promise.all(this.#addresses.map(post));
+    const answer = answers.find((one) => !one?.ok);
+    if (!answers.length || answers.every((one) => one?.ok)) {
       this.#sheet.close();
-      return announce(say("saved"));
+      return answers.length && announce(say("saved"));
     }
     const page = new DOMParser().parseFromString((await answer?.text()) ?? "", "text/html");
     const fields = page.querySelector("[data-fields]");
@@ -58,7 +57,7 @@ export class Settings {
   #apply({ dataset }) {
     if (dataset.parameters === undefined) return;
     this.#fill(JSON.parse(dataset.parameters), dataset.systemPrompt);
-    const isOffered = [...this.#model.options].some((option) => option.value === dataset.model);
+    const isOffered = this.#model && [...this.#model.options].some((option) => option.value === dataset.model);
     if (isOffered) this.#model.value = dataset.model;
   }
 

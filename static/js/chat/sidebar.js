@@ -41,11 +41,15 @@ function shown() {
   document.querySelector(".stage").inert = isDrawerOpen();
 }
 
-// The list of conversations reads itself anew, unless what was searched for is in its place.
+// The list of conversations that is shown, or what was searched for, reads itself anew.
 export function changed() {
-  if (document.getElementById("side-search")?.value) return;
   document.body.dispatchEvent(new CustomEvent("chat:changed"));
 }
+
+// From where it came: it may be another list by now than the page was made with.
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt.id === "library") detail.path = detail.elt.querySelector("[data-list]").dataset.list;
+});
 
 isPhone.addEventListener("change", () => {
   delete root.dataset.drawer;

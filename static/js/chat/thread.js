@@ -59,11 +59,9 @@ export class Thread extends EventTarget {
       case "prefill":
         return showProgress(article, frame);
       case "reasoning":
-        article.dataset.reasoningSeq = frame.seq;
         article.querySelector(".thinking").hidden = false;
         return showProgress(article, frame);
       case "delta":
-        article.dataset.seq = frame.seq;
         return showProgress(article, frame);
       case "cut": // the server had not kept what came last
         article.dataset.seq = frame.seq;
@@ -108,7 +106,7 @@ export class Thread extends EventTarget {
   }
 }
 
-function showBlock(article, { part, index, html }) {
+function showBlock(article, { part, index, html, seq }) {
   const blocks = article.querySelector(`.blocks[data-part="${part}"]`);
   let block = blocks?.querySelector(`:scope > [data-index="${index}"]`);
   if (!blocks) return;
@@ -119,6 +117,8 @@ function showBlock(article, { part, index, html }) {
     blocks.append(block);
   }
   if (block.innerHTML !== html) block.innerHTML = html;
+  // Text is told before it is shown: after a break, what was not shown has to come again.
+  if (seq !== undefined) article.dataset[part === "text" ? "seq" : "reasoningSeq"] = seq;
 }
 
 // What was unfolded stays so, and whoever was there by keyboard is still there.

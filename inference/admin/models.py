@@ -11,16 +11,17 @@ from django.template.defaultfilters import filesizeformat
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from . import operating, registry, runtime
-from .models import Alias, LanguageModel, Task
-from .registry import NotFetched, RegistryError
-from .sources import SourceError
+from inference import operating, registry, runtime
+from inference.models import Alias, LanguageModel, Task
+from inference.registry import NotFetched, RegistryError
+from inference.sources import SourceError
 
 FROM_FILE = (
     *("file", "size_bytes", "architecture", "file_task", "parameters", "quantization"),
     "trained_context",
     "template",
 )
+PROJECTOR_FILE = ("projector_file", "projector_size_bytes")
 
 
 class LanguageModelForm(forms.ModelForm):
@@ -35,10 +36,17 @@ class LanguageModelForm(forms.ModelForm):
         self.fields["slug"].required = False
         self.fields["slug"].help_text += " Empty: made from the file's name."
         self.fields["source"].help_text += " Or the path of a file on this server."
+        self.fields["projector"].help_text += " Or the path of a file on this server."
         self.fields["sha256"].help_text = "Optional: what the file must have. Filled in otherwise."
 
     def clean_source(self) -> str:
-        source: str = self.cleaned_data["source"]
+        return self._uri("source")
+
+    def clean_projector(self) -> str:
+        return self._uri("projector")
+
+    def _uri(self, field: str) -> str:
+        source: str = self.cleaned_data[field]
         if not source:
             return source
         try:
@@ -54,6 +62,15 @@ class LanguageModelForm(forms.ModelForm):
             except RegistryError as error:
                 raise forms.ValidationError({"slug": str(error)}) from None
         return data
+
+    def full_clean(self) -> None:
+        """What the files say comes after what the row says, on the row as it will be."""
+        super().full_clean()
+        if self.is_bound and not self.errors:
+            try:
+                registry.check_draft(self.instance)
+            except forms.ValidationError as error:
+                self.add_error(None, error)
 
 
 class AliasInline(TabularInline):
@@ -72,9 +89,12 @@ class LanguageModelAdmin(ModelAdmin):
     list_filter = ["enabled", "pinned", "architecture"]
     search_fields = ["slug", "name", "source", "aliases__name"]
     actions = ["fetch", "load", "unload"]
-    readonly_fields = [*FROM_FILE, "state_text"]
+    readonly_fields = [*FROM_FILE, *PROJECTOR_FILE, "state_text"]
     fieldsets = [
         (None, {"fields": ["source", "slug", "name", "state_text", "task", "enabled", "pinned"]}),
+        ("Images", {"fields": ["projector", "projector_sha256", *PROJECTOR_FILE]}),
+        ("LoRA adapter", {"fields": ["base", "adapter_scale"]}),
+        ("Speculation", {"fields": ["draft"]}),
         (
             "Placement",
             {
@@ -84,11 +104,12 @@ class LanguageModelAdmin(ModelAdmin):
                 ]
             },
         ),
+        ("Conversations", {"fields": ["system_prompt", "context_policy"]}),
         (
             "Limits",
             {
                 "fields": [
-                    *("context_length", "context_policy", "max_sequences"),
+                    *("context_length", "max_sequences"),
                     *("batch_tokens", "prefill_chunk_tokens", "idle_timeout_seconds"),
                 ]
             },
@@ -128,19 +149,20 @@ class LanguageModelAdmin(ModelAdmin):
 
     @display(description="Context")
     def context(self, row: LanguageModel) -> int | None:
-        engine = runtime.status().get(row.slug)
+        origin = row.origin
+        engine = runtime.status().get(origin.slug)
         loaded = engine.context_length if engine else 0
-        return loaded or row.context_length or row.trained_context
+        return loaded or origin.context_length or origin.trained_context
 
     @display(description="Template", boolean=True)
     def has_template(self, row: LanguageModel) -> bool:
         """Without one, chats use ChatML, which may not suit the model."""
-        return bool(row.chat_template)
+        return bool(row.origin.chat_template)
 
     @display(description="Chat template")
     def template(self, row: LanguageModel) -> str:
-        if not row.file or row.serves != Task.GENERATE:
-            return row.chat_template
+        if not row.file or row.adapter or row.serves != Task.GENERATE:
+            return row.origin.chat_template
         return row.chat_template or "The file has none: chats use ChatML, which may not suit it."
 
     # Actions
@@ -172,11 +194,13 @@ class LanguageModelAdmin(ModelAdmin):
         """A new source makes the old file's facts untrue: they go, and the new file comes."""
         if "source" in form.changed_data:
             operating.new_source(obj, keeps_hash="sha256" in form.changed_data)
+        if "projector" in form.changed_data:
+            operating.new_projector(obj, keeps_hash="projector_sha256" in form.changed_data)
         super().save_model(request, obj, form, change)
         async_to_sync(runtime.heed)(obj, form.initial.get("slug") or obj.slug)
-        if not obj.file and obj.enabled:
+        if operating.lacks_file(obj) and obj.enabled:
             self._fetch(request, obj)
-        elif obj.file and obj.serves == Task.GENERATE and not obj.chat_template:
+        elif obj.file and obj.serves == Task.GENERATE and not obj.origin.chat_template:
             self.message_user(
                 request, f"{obj} has no chat template: chats use ChatML.", messages.WARNING
             )

@@ -5,9 +5,16 @@ from typing import Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import (
+    MaxLengthValidator,
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
 from django.db.models import Q
+
+MAX_SYSTEM_PROMPT = 20_000  # characters
 
 slug_validator = RegexValidator(
     r"^[a-zA-Z0-9][a-zA-Z0-9._:-]*\Z",
@@ -77,14 +84,28 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
         return self.filter(said | Q(task=Task.GENERATE))
 
     def named(self, name: str) -> Self:
-        """The model of that id or alias: one row or none."""
-        return self.filter(Q(slug=name) | Q(aliases__name=name)).distinct()
+        """The model of that id or alias: one row or none. To put it in order, every request
+        would pay.
+        """
+        return self.filter(Q(slug=name) | Q(aliases__name=name)).distinct().order_by()
+
+
+class LanguageModelManager(models.Manager.from_queryset(LanguageModelQuerySet)):  # type: ignore[misc]
+    """Rows come with those that their engine is told of: who serves them may not ask the
+    database then.
+    """
+
+    def get_queryset(self) -> LanguageModelQuerySet:
+        rows: LanguageModelQuerySet = super().get_queryset()
+        return rows.select_related("draft", "base__draft")
 
 
 class LanguageModel(models.Model):
     """One GGUF file, and the options of the engine that runs it.
 
-    The columns under "From the file" are written when the file is registered.
+    One with a `base` is a LoRA adapter: that model's engine runs it, with the options of
+    that row. The columns under "From the file" are written when the file is registered.
+    With a `projector`, a second file beside the first, the model reads images.
     """
 
     slug = models.CharField(
@@ -104,6 +125,35 @@ class LanguageModel(models.Model):
         max_length=1000,
         blank=True,
         help_text="Path of the GGUF, relative to the models folder or absolute.",
+    )
+    base = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="adapters",
+        help_text="The model that this file is a LoRA adapter for; empty: it is a model itself.",
+    )
+    adapter_scale = models.FloatField(
+        default=1.0,
+        validators=[MinValueValidator(-100), MaxValueValidator(100)],
+        help_text="Of an adapter: how much of it is added to the base; 1: as it was trained.",
+    )
+    projector = models.CharField(
+        max_length=1000,
+        blank=True,
+        help_text="Where the projector (mmproj) of a model that reads images comes from: a source "
+        "like that of the model; empty: it reads none.",
+    )
+    draft = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="drafted",
+        verbose_name="draft model",
+        help_text="A smaller model with the same vocabulary, loaded beside this one to guess what "
+        "it will write: answers stay the same, and come sooner where many guesses are right.",
     )
     enabled = models.BooleanField(default=True, help_text="Off: requests for it get 404.")
     pinned = models.BooleanField(
@@ -127,6 +177,12 @@ class LanguageModel(models.Model):
     quantization = models.CharField(max_length=50, blank=True)
     trained_context = models.PositiveIntegerField(null=True, blank=True, help_text="In tokens.")
     chat_template = models.TextField(blank=True)
+
+    projector_file = models.CharField(max_length=1000, blank=True)
+    projector_sha256 = models.CharField("SHA-256 of the projector", max_length=64, blank=True)
+    projector_size_bytes = models.BigIntegerField(
+        "size of the projector in bytes", null=True, blank=True
+    )
 
     # How it is run
     task = models.CharField(
@@ -173,6 +229,12 @@ class LanguageModel(models.Model):
         help_text="What becomes of a conversation that leaves no room for an answer; empty: "
         "programs get an error, and chats lose their oldest turns.",
     )
+    system_prompt = models.TextField(
+        blank=True,
+        validators=[MaxLengthValidator(MAX_SYSTEM_PROMPT)],
+        help_text="Said to the model before conversations that have no system message of their "
+        "own. It is the same for all, and computed once for all. Empty: an adapter's base's.",
+    )
     max_sequences = models.PositiveIntegerField(
         default=0,
         validators=[MaxValueValidator(256)],
@@ -193,7 +255,7 @@ class LanguageModel(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = LanguageModelQuerySet.as_manager()
+    objects = LanguageModelManager()
 
     class Meta:
         ordering = ["slug"]
@@ -217,6 +279,59 @@ class LanguageModel(models.Model):
             )
         if not self.source and not self.file:
             raise ValidationError({"source": "Give a source to fetch from, or a file."})
+        if self.base and (problem := self._base_problem(self.base)):
+            raise ValidationError({"base": problem})
+        if self.draft and (problem := self._draft_problem(self.draft)):
+            raise ValidationError({"draft": problem})
+        if problems := self._drafting_problems():
+            raise ValidationError(problems)
+
+        if self.projector and (problem := self._projector_problem()):
+            raise ValidationError({"projector": problem})
+
+    def _projector_problem(self) -> str:
+        if self.base_id is not None:
+            return f"{self} is an adapter: it reads images where its base does."
+        return "" if self.serves == Task.GENERATE else f"{self} writes no text."
+
+    def _base_problem(self, base: "LanguageModel") -> str:
+        if base.base_id is not None or base.pk == self.pk:
+            return f"{base} is an adapter itself."
+        if base.serves != Task.GENERATE:
+            return f"{base} writes no text."
+        if self.task:
+            return f"{self} does what {base} does: leave the task empty."
+        if self.pk and self.adapters.exists():
+            return f"{self} has adapters of its own."
+        return ""
+
+    def _draft_problem(self, draft: "LanguageModel") -> str:
+        if draft.pk == self.pk:
+            return f"{self} cannot be its own draft model."
+        if self.base:
+            return f"{self} is computed with the draft model of {self.base}: leave it empty."
+        if self.serves != Task.GENERATE:
+            return f"{self} writes no text."
+        if draft.base_id is not None:
+            return f"{draft} is an adapter."
+        if draft.serves != Task.GENERATE:
+            return f"{draft} writes no text."
+        if draft.draft_id is not None:
+            return f"{draft} has a draft model itself."
+        return ""
+
+    def _drafting_problems(self) -> dict[str, str]:
+        """Of one that is a draft model, by the column that is in the way."""
+        in_the_way = {
+            "base": self.base_id is not None,
+            "draft": self.draft_id is not None,
+            "task": self.serves != Task.GENERATE,
+        }
+        if not any(in_the_way.values()) or not self.pk:
+            return {}
+        users = ", ".join(map(str, self.drafted.all()))
+        column = next(name for name, is_it in in_the_way.items() if is_it)
+        return {column: f"{self} is the draft model of {users}."} if users else {}
 
     @property
     def path(self) -> Path | None:
@@ -224,9 +339,41 @@ class LanguageModel(models.Model):
         return Path(settings.MODELS_DIR, self.file) if self.file else None
 
     @property
+    def projector_path(self) -> Path | None:
+        """Where the projector is, or None while there is none."""
+        name = self.projector_file if self.projector else ""
+        return Path(settings.MODELS_DIR, name) if name else None
+
+    @property
+    def reads_images(self) -> bool:
+        return self.origin.projector_path is not None
+
+    @property
     def serves(self) -> str:
         """What requests may ask of it, a Task."""
-        return self.task or self.file_task or Task.GENERATE
+        origin = self.origin
+        return origin.task or origin.file_task or Task.GENERATE
+
+    @property
+    def origin(self) -> "LanguageModel":
+        """The row whose engine serves it: its base's, or itself."""
+        return self.base or self
+
+    @property
+    def adapter(self) -> str:
+        """What its engine calls the adapter; empty for one that is none.
+
+        With its file and its scale: what was computed with others is of no use, be it kept
+        in memory or on disk.
+        """
+        if self.base_id is None:
+            return ""
+        return f"{self.slug}@{self.sha256[:16]}*{self.adapter_scale}"
+
+    @property
+    def preamble(self) -> str:
+        """The system message of conversations that bring none."""
+        return self.system_prompt or self.origin.system_prompt
 
     @property
     def display_name(self) -> str:

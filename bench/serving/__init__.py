@@ -1,0 +1,1 @@
+"""Compares this service with other servers of the same GGUF: `make bench`."""

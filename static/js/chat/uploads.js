@@ -1,0 +1,23 @@
+// Files on the server that belong to no message yet.
+
+import { csrf } from "./csrf.js";
+import { say } from "./texts.js";
+
+export const forget = (uid) => fetch(`/attachments/${uid}/`, { method: "DELETE", headers: csrf() });
+
+// All of this person's; none, if the server does not say.
+export async function unsent() {
+  const answer = await fetch("/attachments/").catch(() => null);
+  return answer?.ok ? (await answer.json()).attachments : [];
+}
+
+// What the server knows of it now, or why it does not take it.
+export async function sent(file) {
+  const body = new FormData();
+  body.append("file", file);
+  body.append("model", document.querySelector("select.model").value); // whose tokens are counted
+  const answer = await fetch("/attachments/", { method: "POST", headers: csrf(), body }).catch(() => null);
+  const said = await answer?.json().catch(() => null);
+  if (answer?.ok) return { facts: said };
+  return { refusal: said?.error?.message ?? say("uploadFailed", { name: file.name }) };
+}

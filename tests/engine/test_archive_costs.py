@@ -1,0 +1,97 @@
+"""When what leaves the cache is worth its snapshot."""
+
+import pytest
+
+from inference.engine.archive import WORTH, Archive
+from inference.engine.kvcache import KvCache
+from inference.engine.radix import Path
+from inference.engine.snapshots import SnapshotStore
+
+from .test_kvcache import compute_and_leave
+
+NUM_TOKENS = 40
+
+
+class Backend:
+    """Each token's state takes `seconds` to be had."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.now = 0.0
+        self.saved = []
+
+    def save(self, slot):
+        self.saved.append(slot)
+        self.now += self.seconds * NUM_TOKENS
+        return b"state"
+
+
+class Bench:
+    def __init__(self, seconds):
+        self.backend = Backend(seconds)
+        self.cache = KvCache(1000, 2, num_idle_slots=8)
+        self.store = SnapshotStore("f", None, 2**20, 0)
+        self.archive = Archive(
+            self.backend, self.cache, self.store, lambda: None, lambda: self.backend.now
+        )
+        for number in range(4):
+            compute_and_leave(self.cache, tokens_of(number), f"owner {number}")
+
+    def knows(self, seconds_of_computing):
+        self.archive.save(self.cache.idle()[0][0], self.path(0))
+        self.archive.note_computed(100, 100 * seconds_of_computing)
+        assert self.backend.saved, "at first nobody knows what it costs"
+        self.backend.saved.clear()
+
+    def path(self, number):
+        return Path(tokens_of(number), f"owner {number}")
+
+
+def tokens_of(number):
+    return [number] * NUM_TOKENS
+
+
+@pytest.mark.parametrize(("factor", "is_worth_it"), [(0.9, True), (1.1, False)])
+def test_it_is_saved_if_that_costs_less_than_computing_it_when_it_is_needed(factor, is_worth_it):
+    bench = Bench(seconds=factor * WORTH)
+    bench.knows(seconds_of_computing=1.0)
+
+    assert bench.archive.is_worth_it is is_worth_it
+    bench.archive.save(5, bench.path(1))
+    assert bool(bench.backend.saved) is is_worth_it
+
+
+def test_what_costs_too_much_then_is_saved_while_nobody_is_at_work():
+    bench = Bench(seconds=2.0)
+    bench.knows(seconds_of_computing=1.0)
+
+    assert [bench.archive.keep_one() for _ in range(4)] == [True, True, True, False]
+    idle = [slot for slot, _ in bench.cache.idle()]
+    assert bench.backend.saved == idle[1:], "the first was saved already"
+    for number in range(4):
+        assert bench.store.find(f"owner {number}", tokens_of(number)).num_tokens == NUM_TOKENS
+
+
+def test_what_there_is_no_room_for_is_tried_once():
+    bench = Bench(seconds=2.0)
+    bench.knows(seconds_of_computing=1.0)
+    bench.store._max_kept = 5
+    while bench.archive.keep_one():
+        pass
+    bench.backend.saved.clear()
+
+    assert not bench.archive.keep_one()
+    assert not bench.backend.saved
+
+
+def test_what_is_saved_in_time_is_not_saved_before():
+    bench = Bench(seconds=0.1)
+    bench.knows(seconds_of_computing=1.0)
+    assert not bench.archive.keep_one()
+
+
+def test_at_the_end_all_is_saved_whatever_it_costs():
+    bench = Bench(seconds=2.0)
+    bench.knows(seconds_of_computing=1.0)
+    bench.archive.close()
+    assert len(bench.backend.saved) == 3
