@@ -89,6 +89,18 @@ def test_a_row_is_renamed_pinned_and_deleted_where_it_is(page):
     expect(renamed).to_be_visible()
 
 
+def test_a_menu_that_is_opened_as_its_row_comes_has_all_that_can_be_done(page):
+    page.evaluate(
+        """document.addEventListener("htmx:afterSwap", () => {
+            document.querySelector(".chat-row details").open = true;
+            document.body.dataset.opened = "";
+        }, { once: true })"""
+    )
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('chat:changed'))")
+    expect(page.locator("body[data-opened]")).to_have_count(1)
+    expect(page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
+
+
 def test_what_is_typed_is_found_and_leads_to_its_message(page):
     page.get_by_role("searchbox").fill("apples 77")
     expect(page.get_by_text("1 conversation found")).to_be_visible()
