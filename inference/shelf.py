@@ -4,7 +4,9 @@ What this process changes holds at once. What another one does, or an update of 
 which tells nobody, holds within FRESH_SECONDS.
 """
 
+import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from inference.engine import ModelSpec
+from inference.engine import ModelLoadFailed, ModelSpec
 
 from . import specs
 from .models import Alias, LanguageModel
@@ -26,6 +28,8 @@ class _Kept:
     model: LanguageModel
     read_at: float = field(default_factory=time.monotonic)
     spec: ModelSpec | None = None
+    before: "_Kept | None" = None  # for requests that have found that one
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def is_fresh(self) -> bool:
@@ -44,21 +48,35 @@ _num_changes = 0
 async def find(name: str) -> LanguageModel | None:
     """The model of that id or alias, routable or not; not to be changed."""
     kept = _kept.get(name)
-    if kept:
-        if kept.is_fresh:
-            return kept.model
-        kept.read_at = time.monotonic()  # who asks meanwhile is given it once more
-    before = _num_changes
+    if kept is None:
+        return await _read(name)
+    if kept.is_fresh:
+        return kept.model
+    async with kept.reading:  # one reads for all who ask meanwhile
+        now = _kept.get(name)
+        if now and now.is_fresh:
+            return now.model
+        return await _read(name, kept)
+
+
+async def _read(name: str, kept: _Kept | None = None) -> LanguageModel | None:
+    """With what its engine is told, where that was asked for before."""
+    before, began = _num_changes, time.monotonic()
     model = next(iter([row async for row in LanguageModel.objects.named(name)]), None)
     if model is None:
         _kept.pop(name, None)  # another process has taken it away
         return None
+    new = _Kept(model, began, before=kept)
+    if kept:
+        kept.before = None
+        with suppress(ModelLoadFailed):  # whoever asks for it is told
+            new.spec = await specs.spec(model) if kept.spec else None
     if before != _num_changes:
         return model
     if len(_kept) >= MOST_NAMES:
         _kept.clear()
     same = None if kept else _kept.get(model.slug)  # read a moment ago, by another name
-    _kept[name] = _kept[model.slug] = same if same and same.is_fresh else _Kept(model)
+    _kept[name] = _kept[model.slug] = same if same and same.is_fresh else new
     return _kept[name].model
 
 
@@ -69,7 +87,9 @@ async def spec(model: LanguageModel) -> ModelSpec:
         ModelLoadFailed: the row holds what no engine can be started with.
     """
     kept = _kept.get(model.slug)
-    if kept is None or kept.model is not model or not kept.is_fresh:
+    while kept and kept.model is not model:
+        kept = kept.before
+    if kept is None:
         return await specs.spec(model)
     if kept.spec is None:
         kept.spec = await specs.spec(model)

@@ -1,10 +1,12 @@
 """What requests are told of models without a question to the database."""
 
+import asyncio
+
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from inference import shelf
+from inference import shelf, specs
 from inference.models import Alias, LanguageModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,6 +112,31 @@ async def test_what_another_process_has_taken_away_is_gone_for_everybody(row, mo
 
     assert await shelf.find("gpt-fake") is None
     assert await shelf.find("gpt-fake") is None
+
+
+async def test_a_crowd_reads_what_is_stale_once_and_is_given_nothing_older(row, monkeypatch):
+    first = await shelf.find("fake")
+    await shelf.spec(first)
+    await LanguageModel.objects.aupdate(enabled=False)
+    shelf._kept["fake"].read_at = shelf.NEVER
+    named, asked = LanguageModel.objects.named, []
+    monkeypatch.setattr(LanguageModel.objects, "named", lambda n: asked.append(n) or named(n))
+
+    found = await asyncio.gather(*(shelf.find("fake") for _ in range(5)))
+    assert [model.enabled for model in found] == [False] * 5
+    assert asked == ["fake"]
+
+
+async def test_a_request_that_is_on_its_way_makes_no_spec_anew(row, monkeypatch):
+    model = await shelf.find("fake")
+    spec = await shelf.spec(model)
+    shelf._kept["fake"].read_at = shelf.NEVER
+    newer = await shelf.find("fake")
+    monkeypatch.setattr(specs, "spec", lambda model: pytest.fail("made anew"))
+
+    assert newer is not model
+    assert await shelf.spec(model) is spec
+    assert await shelf.spec(newer) is not spec
 
 
 async def test_however_many_names_there_are_none_is_kept_for_ever(row, monkeypatch):
