@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from channels.db import database_sync_to_async
-from django.db import connections
+from django.db import DatabaseError, connection, connections
 from django.utils import timezone
 
 from accounts import accounting
@@ -63,6 +63,7 @@ def keep_lease() -> None:
 
 
 async def _keep() -> None:
+    await _on_every_thread(_open)
     tidied_on: date | None = None
     while True:  # at once: the server that ran here before may have died
         try:
@@ -95,12 +96,22 @@ def _tidied(now: datetime) -> None:
 
 async def close_connections() -> None:
     """Those of the threads that are used here."""
+    await _on_every_thread(connections.close_all)
+
+
+async def _on_every_thread(do: Callable[[], None]) -> None:
     for thread in _threads:
         token = SyncToAsync.thread_sensitive_context.set(thread)
         try:
-            await sync_to_async(connections.close_all)()
+            await sync_to_async(do)()
         finally:
             SyncToAsync.thread_sensitive_context.reset(token)
+
+
+def _open() -> None:
+    """A connection, before somebody waits for it; who needs it hears of its errors."""
+    with contextlib.suppress(DatabaseError):
+        connection.ensure_connection()
 
 
 async def shutdown() -> None:

@@ -1,4 +1,4 @@
-"""Idle streams cost no threads."""
+"""Idle streams cost no threads, and threads are ready when a crowd comes."""
 
 import asyncio
 import threading
@@ -26,3 +26,16 @@ async def test_many_requests_share_a_few_threads_and_each_keeps_to_one():
     await asyncio.gather(*(shared({}, None, None) for _ in range(NUM_REQUESTS)))
     assert [len(threads) for threads in seen] == [1] * NUM_REQUESTS
     assert len(set.union(*seen)) == NUM_THREADS
+
+
+async def test_every_thread_is_prepared_once_there_is_a_request():
+    prepared = []
+
+    async def application(scope, receive, send):
+        pass
+
+    shared = SharedThreads(application, prepare=lambda: prepared.append(threading.get_ident()))
+    await shared({}, None, None)
+    await shared({}, None, None)
+    await shared._preparing
+    assert len(set(prepared)) == len(prepared) == NUM_THREADS
