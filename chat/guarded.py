@@ -4,10 +4,14 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from accounts.callers import Caller
@@ -28,6 +32,8 @@ TOO_MUCH = 1008
 FAILED = 1011
 NOT_LET_IN = 4401
 
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
 REFUSALS = (NotLetIn, Refusal, RedisError)
 
 _open: Counter[str] = Counter()  # by owner
@@ -39,6 +45,26 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     Subclasses have `opened`, `renew` and `closed` for what they do around the socket's
     life, and `heard` for what comes.
     """
+
+    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
+        """As Channels' own, but that makes a task for each message, and waits for two."""
+        self.scope, self.base_send = scope, send
+        self.channel_layer = get_channel_layer(self.channel_layer_alias)
+        self.channel_name = await self.channel_layer.new_channel()
+        self._at_a_time = asyncio.Lock()
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._heed_all(receive))
+                told = partial(self.channel_layer.receive, self.channel_name)
+                both.create_task(self._heed_all(told))
+        except* StopConsumer:
+            pass
+
+    async def _heed_all(self, receive: Receive) -> None:
+        while True:
+            message = await receive()
+            async with self._at_a_time:
+                await self.dispatch(message)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the handler. Channels itself goes to a thread first, for each message, to see

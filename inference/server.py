@@ -184,6 +184,13 @@ class _LimitedSocket(WebSocketProtocol):
         else:
             super().onMessage(payload, isBinary)
 
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """Autobahn's own words a line for its log with every frame, though nobody reads it."""
+        if sync or chopsize or self.send_queue:
+            super().sendData(data, sync, chopsize)
+        else:
+            self.transport.write(data)
+
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         if self._is_slow:
             self._backlog += len(content)
