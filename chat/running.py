@@ -5,6 +5,7 @@ A process that has died, or that somebody took for dead, writes nothing any more
 change here asks for the row as this process left it.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -36,7 +37,12 @@ def end(answer: Message, status: Status, **fields: Any) -> bool:
 
 
 def _ours(answer: Message) -> MessageQuerySet:
-    return Message.objects.running().filter(pk=answer.pk, holder=HOLDER, channel=answer.channel)
+    return _held_here(answer.pk, answer.channel)
+
+
+@lru_cache(1000)  # asked for with every checkpoint, and dearer to make than to run
+def _held_here(pk: int, channel: str) -> MessageQuerySet:
+    return Message.objects.running().filter(pk=pk, holder=HOLDER, channel=channel)
 
 
 def give_up(answer: Message) -> bool:

@@ -14,6 +14,7 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.conf import settings
+from twisted.internet.tcp import Connection
 
 from accounts.policy import NO_POLICY, Limit
 from accounts.sizes import body_limit, body_refusal
@@ -165,6 +166,19 @@ class _Factory(HTTPFactory):
         return protocol
 
 
+def _written_now(transport: Any, data: bytes) -> int:
+    """How many bytes the system took at once. Twisted's `write` first waits to hear that it
+    would: for each frame two calls of the system, and a round of the event loop.
+    """
+    is_idle = (
+        isinstance(transport, Connection)
+        and transport.connected
+        and not (transport.disconnecting or transport.dataBuffer or transport._tempDataBuffer)
+    )
+    taken = transport.writeSomeData(data) if is_idle else 0
+    return taken if isinstance(taken, int) else 0  # it is lost, which `write` finds out, too
+
+
 class _LimitedSocket(WebSocketProtocol):
     """Keeps no more of what a client sends too fast, or reads too slowly, than the limits."""
 
@@ -188,8 +202,8 @@ class _LimitedSocket(WebSocketProtocol):
         """Autobahn's own words a line for its log with every frame, though nobody reads it."""
         if sync or chopsize or self.send_queue:
             super().sendData(data, sync, chopsize)
-        else:
-            self.transport.write(data)
+        elif rest := data[_written_now(self.transport, data) :]:
+            self.transport.write(rest)
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         if self._is_slow:

@@ -28,8 +28,22 @@ class ProcessLayer(InMemoryChannelLayer):
         self._clean_expired()
         expires_at = time.time() + self.expiry
         for channel in [*self.groups.get(group, ())]:
-            queue = self.channels.get(channel)
-            if queue is None:
-                queue = self.channels[channel] = Queue(self.get_capacity(channel))
             with suppress(QueueFull):  # whoever reads too slowly notices, and asks again
-                queue.put_nowait((expires_at, message))
+                self._queue(channel).put_nowait((expires_at, message))
+
+    async def receive(self, channel: str) -> dict[str, Any]:
+        """Without a look at the channel's name, and a new queue, for each message."""
+        self._clean_expired()
+        queue = self._queue(channel)
+        try:
+            message: dict[str, Any] = (await queue.get())[1]
+            return message
+        finally:
+            if queue.empty():
+                self.channels.pop(channel, None)
+
+    def _queue(self, channel: str) -> "Queue[tuple[float, dict[str, Any]]]":
+        if channel not in self.channels:
+            self.channels[channel] = Queue(self.get_capacity(channel))
+        queue: Queue[tuple[float, dict[str, Any]]] = self.channels[channel]
+        return queue
