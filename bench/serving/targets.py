@@ -80,21 +80,24 @@ RATE = "tokens_per_second"
 PEER = "llama-server"
 BS = "llama-server:-bs"
 SIXTH, TENTH = 1 / 6, 1 / 10
-ON_CPU = (
-    Target("a8", "tokens/s by llama-server's", against(PEER, RATE), least=1.0),
-    Target("a32", "tokens/s by llama-server's", against(PEER, RATE), least=1.0),
+EVERYWHERE = (
     Target("b", "TTFT p95 by llama-server's", against(PEER, "ttft_p95"), most=SIXTH),
     Target("c", "TTFT p50 by llama-server's", against(PEER, "ttft_p50"), most=0.8),
     Target("d", "TTFT p50 by its idle value", against_itself("ttft_p50", "idle"), most=2.0),
-    Target("e", "tokens/s by the variant's", against_variant(RATE), least=0.98),
     Target("f", "freed p99, seconds, without a micro-batch", fact("freed p99"), most=0.25),
     Target("g", "TTFT p50 by recomputing", against_itself("ttft_p50", "recomputed"), most=TENTH),
     Target("h", "share of the owner who asks more", fact("share"), least=0.45, most=0.55),
+)
+ON_CPU = (
+    Target("a8", "tokens/s by llama-server's", against(PEER, RATE), least=1.0),
+    Target("a32", "tokens/s by llama-server's", against(PEER, RATE), least=1.0),
+    Target("e", "tokens/s by the variant's", against_variant(RATE), least=0.98),
+    *EVERYWHERE,
 )
 ON_GPU = (
     Target("a1", "tokens/s by llama-server's", against(PEER, RATE), least=0.98),
     Target("a64", "tokens/s by llama-server's", against(PEER, RATE), least=2.0),
     Target("a64", "tokens/s by that with -bs", against(BS, RATE), least=1.4),
-    Target("b", "TTFT p95 by llama-server's", against(PEER, "ttft_p95"), most=SIXTH),
     Target("e", "tokens/s by the variant's", against_variant(RATE), least=1.5),
+    *EVERYWHERE,
 )

@@ -59,12 +59,12 @@ class Workload:
     run: Run
     full: Size
     quick: Size
-    gpu: Size | None = None  # None: not run there
+    gpu: Size
     has_accounts: bool = False
     needs_batching: bool = False
     is_default: bool = True  # on a CPU, if no workload is named
 
-    def size(self, kind: str) -> Size | None:
+    def size(self, kind: str) -> Size:
         return {"full": self.full, "quick": self.quick, "gpu": self.gpu}[kind]
 
 

@@ -6,14 +6,14 @@ from .owners import flood, share
 from .workload import Size, Workload
 
 
-def _independent(slots: int, count: int, *, on_gpu: bool = True, on_cpu: bool = True) -> Workload:
+def _independent(slots: int, count: int, *, on_cpu: bool = True) -> Workload:
     return Workload(
         f"a{slots}",
         f"(a) independent prompts, {slots} at a time",
         independent,
         full=Size(slots, count, prompt=128, answer=64),
         quick=Size(slots, slots, prompt=24, answer=8),
-        gpu=Size(slots, slots * 3, prompt=256, answer=128) if on_gpu else None,
+        gpu=Size(slots, slots * 3, prompt=256, answer=128),
         is_default=on_cpu,
     )
 
@@ -37,6 +37,7 @@ WORKLOADS = (
         conversations,
         full=Size(slots=8, count=48, prompt=200, answer=24, repeat=2),
         quick=Size(slots=2, count=4, prompt=32, answer=4, repeat=1),
+        gpu=Size(slots=8, count=48, prompt=400, answer=64, repeat=2),
     ),
     Workload(
         "d",
@@ -44,6 +45,7 @@ WORKLOADS = (
         flood,
         full=Size(slots=8, count=40, prompt=64, answer=48, seconds=1.0, repeat=5),
         quick=Size(slots=2, count=6, prompt=16, answer=16, seconds=0.2, repeat=2),
+        gpu=Size(slots=8, count=40, prompt=256, answer=256, seconds=1.0, repeat=5),
         has_accounts=True,
         needs_batching=True,
     ),
@@ -61,6 +63,7 @@ WORKLOADS = (
         storm,
         full=Size(slots=8, count=64, prompt=64, answer=64, seconds=4.0, repeat=100),
         quick=Size(slots=2, count=6, prompt=16, answer=16, seconds=1.0, repeat=3),
+        gpu=Size(slots=8, count=64, prompt=256, answer=128, seconds=4.0, repeat=100),
         needs_batching=True,
     ),
     Workload(
@@ -69,6 +72,7 @@ WORKLOADS = (
         restart,
         full=Size(slots=2, count=5, prompt=2000, answer=32),
         quick=Size(slots=2, count=1, prompt=64, answer=4),
+        gpu=Size(slots=2, count=5, prompt=2000, answer=32),
     ),
     Workload(
         "h",
@@ -76,6 +80,7 @@ WORKLOADS = (
         share,
         full=Size(slots=8, count=400, prompt=32, answer=48, seconds=40.0),
         quick=Size(slots=2, count=60, prompt=16, answer=8, seconds=2.0),
+        gpu=Size(slots=8, count=400, prompt=128, answer=128, seconds=20.0),
         has_accounts=True,
         needs_batching=True,
     ),

@@ -339,7 +339,7 @@ def patient(slots):
     attached = as_on_a_gpu(slots)
     every = [slots.make(slot, OTHER, seed=slot, temperature=1.0) for slot in range(5)]
     chains = []
-    for _ in range(3):
+    for _ in range(8):
         slots.step(*every)
         chains.append(len(attached._chains))
     while len(every) > 3:

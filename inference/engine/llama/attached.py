@@ -25,9 +25,10 @@ from .library import llama
 ATTACH_AT, DETACH_AT = 4, 2
 # Steps in a row that say so, before anything is done about it: those to and fro cost most.
 ATTACH_STEPS, DETACH_STEPS, PRUNE_STEPS = 2, 32, 64
-# So many are attached in one go, in a step without a prompt, or whoever has waited for as many
-# steps. Before that the host chooses: no first token waits for a chain.
-ATTACH_TOGETHER, MOST_STEPS_ASIDE = 4, 16
+# So many are attached in one go, once so many steps had no prompt: those of a crowd come one
+# after the other, and no first token shall wait for a chain. Or whoever has waited for as many
+# steps. Before that the host chooses.
+ATTACH_TOGETHER, QUIET_STEPS, MOST_STEPS_ASIDE = 4, 6, 16
 # Beyond it a GPU sorts the whole vocabulary, and sends it to the host as well.
 MAX_TOP_K = 1024
 
@@ -54,6 +55,7 @@ class Attached:
         self._slots: dict[Sequence, int] = {}  # of those who use theirs
         self._is_on = self._mode == "attached"
         self._num_doubts = 0  # steps in a row that say that it should be otherwise
+        self._num_quiet = 0  # steps in a row without a prompt
         self._num_aside = 0  # steps in a row with some who should be attached, and are not
         self._num_spare = 0  # steps in a row with chains that nobody uses
 
@@ -65,6 +67,7 @@ class Attached:
         if self._mode == "host":
             return
         self._prune()
+        self._num_quiet = 0 if has_prompts else self._num_quiet + 1
         sampling = [work.sequence for work in works]
         guesses = any(work.num_drafted for work in works)
         if not guesses and self._is_settled(sampling):
@@ -73,7 +76,7 @@ class Attached:
         plain = [work.sequence for work in works if not work.num_drafted]
         able = [s for s in plain if s.may_stop and can_attach(s.request.params)]
         if self._mode == "auto":
-            able = self._chosen(able, has_prompts)
+            able = self._chosen(able)
         attachable = {*able}
         for sequence in sampling:
             if sequence in attachable:
@@ -81,7 +84,7 @@ class Attached:
             else:
                 self._keep_off(sequence)
 
-    def _chosen(self, able: list[Sequence], has_prompts: bool) -> list[Sequence]:
+    def _chosen(self, able: list[Sequence]) -> list[Sequence]:
         """Those whose attaching pays now."""
         should_be_on = len(able) >= (DETACH_AT + 1 if self._is_on else ATTACH_AT)
         self._num_doubts = self._num_doubts + 1 if should_be_on != self._is_on else 0
@@ -92,7 +95,7 @@ class Attached:
         ready = [s for s in able if self._has_chain(s)]
         others = [s for s in able if not self._has_chain(s) and s.output_tokens]
         self._num_aside = self._num_aside + 1 if others else 0
-        are_enough = len(others) >= ATTACH_TOGETHER and not has_prompts
+        are_enough = len(others) >= ATTACH_TOGETHER and self._num_quiet >= QUIET_STEPS
         if are_enough or self._num_aside >= MOST_STEPS_ASIDE:
             self._num_aside = 0
             return ready + others
