@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Literal
 
 from django.conf import settings
-from django.db.models import Q
 
 from .models import ApiKey, Policy, User
 from .policy import NO_POLICY, EffectivePolicy
@@ -67,10 +66,7 @@ def owner_of(user: User) -> str:
 
 def policy_of(user: User, key: ApiKey | None = None) -> EffectivePolicy:
     """Key first: of rules that are equally strict, the nearest is named."""
-    whose = Q(user=user) | Q(group__user=user)
-    if key:
-        whose |= Q(key=key)
-    levels = Policy.objects.filter(whose).select_related("key", "user", "group").distinct()
+    levels = Policy.objects.held_by(user, key)
     return EffectivePolicy(sorted(levels, key=lambda level: (not level.key_id, not level.user_id)))
 
 

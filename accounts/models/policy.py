@@ -1,7 +1,7 @@
 """What a group, a person or a key may do."""
 
 import ipaddress
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -12,6 +12,9 @@ from django.db.models import Q
 
 from .atomic import AtomicSave
 from .key import ApiKey
+
+if TYPE_CHECKING:
+    from .user import User
 
 
 class SchedulerClass(models.TextChoices):
@@ -66,6 +69,29 @@ def _tokens(help_text: str) -> "models.PositiveBigIntegerField[int | None, int |
     return models.PositiveBigIntegerField(null=True, blank=True, help_text=help_text)
 
 
+class PolicyManager(models.Manager["Policy"]):
+    def held_by(self, user: "User", key: ApiKey | None = None) -> "list[Policy]":
+        """Those of the person, their groups and the key."""
+        # Every request asks: without what it takes the ORM to write its SQL.
+        policies, groups = self.model._meta.db_table, Group._meta.db_table
+        members = user.groups.through._meta.db_table
+        sql = f"""
+            SELECT {policies}.*, {groups}.name AS group_name
+            FROM {policies} LEFT JOIN {groups} ON {groups}.id = group_id
+            WHERE user_id = %s OR key_id = %s
+            OR group_id IN (SELECT group_id FROM {members} WHERE user_id = %s)
+        """  # noqa: S608
+        levels = [*self.raw(sql, [user.pk, key and key.pk, user.pk])]
+        for level in levels:
+            if level.key_id:
+                level.key = key
+            elif level.user_id:
+                level.user = user
+            else:
+                level.group = Group(level.group_id, level.group_name)  # type: ignore[attr-defined]
+        return levels
+
+
 class Policy(AtomicSave):
     """Rules of one group, one person or one key; empty: no rule at this level.
 
@@ -73,6 +99,8 @@ class Policy(AtomicSave):
     groups: the strictest wins. What is counted is counted at each level: a limit of
     a group is shared by its members, one of a person by their keys.
     """
+
+    objects: ClassVar[PolicyManager] = PolicyManager()
 
     group = models.OneToOneField(
         Group, models.CASCADE, null=True, blank=True, related_name="policy"
