@@ -18,8 +18,10 @@ WAIT_SECONDS = 0.05  # for the one who waits to have arrived before another leav
 PROBE_TOKENS = 8
 
 
-def _probe(rng: random.Random, num_tokens: int = 1) -> Question:
-    return Question(prompts.independent(rng, PROBE_TOKENS), num_tokens)
+def _probe(rng: random.Random, temperature: float) -> Question:
+    """Of one token; more of a model with random weights, half of whose tokens have no text."""
+    num_tokens = 16 if temperature else 1
+    return Question(prompts.independent(rng, PROBE_TOKENS), num_tokens, temperature=temperature)
 
 
 async def storm(server: Server, size: Size, seed: int, temperature: float) -> Measured:
@@ -31,7 +33,7 @@ async def storm(server: Server, size: Size, seed: int, temperature: float) -> Me
     when the whole crowd has just left.
     """
     rng = random.Random(seed)
-    idle = median([(await ask(server, _probe(rng))).ttft for _ in range(5)])
+    idle = median([(await ask(server, _probe(rng, temperature))).ttft for _ in range(5)])
     crowd = [
         Question(prompts.independent(rng, size.prompt), size.answer, temperature=temperature)
         for _ in range(size.count)
@@ -41,8 +43,8 @@ async def storm(server: Server, size: Size, seed: int, temperature: float) -> Me
 
     async def load() -> list[Answer]:
         left = await leaving_crowd(server, crowd, rng, size.seconds)
-        after.append(await ask(server, _probe(rng)))
-        freed.extend(await _freed(server, size, rng))
+        after.append(await ask(server, _probe(rng, temperature)))
+        freed.extend(await _freed(server, size, rng, temperature))
         return [*left, *after]
 
     result = await measured(server, load)
@@ -53,9 +55,10 @@ async def storm(server: Server, size: Size, seed: int, temperature: float) -> Me
     return result
 
 
-async def _freed(server: Server, size: Size, rng: random.Random) -> list[float]:
+async def _freed(server: Server, size: Size, rng: random.Random, temperature: float) -> list[float]:
     """Seconds from somebody's leaving to the first text of the one who has waited."""
-    endless = Question(prompts.independent(rng, PROBE_TOKENS), size.answer * 100)
+    prompt = prompts.independent(rng, PROBE_TOKENS)
+    endless = Question(prompt, size.answer * 100, temperature=temperature)
     readers = [Reader(server, endless) for _ in range(size.slots)]
     times = []
     try:
@@ -63,7 +66,7 @@ async def _freed(server: Server, size: Size, rng: random.Random) -> list[float]:
             readers = [r if not r.is_over else Reader(server, endless) for r in readers]
             for reader in readers:
                 await reader.begun()
-            waiting = Reader(server, _probe(rng))
+            waiting = Reader(server, _probe(rng, temperature))
             await asyncio.sleep(WAIT_SECONDS)
             number = rng.randrange(size.slots)
             left_at = time.monotonic()
@@ -86,18 +89,20 @@ async def restart(server: Server, size: Size, seed: int, temperature: float) -> 
     """
     rng = random.Random(seed)
     firsts = [prompts.independent(rng, size.prompt) for _ in range(size.count)]
-    turns = [await ask(server, Question(m, size.answer)) for m in firsts]
+
+    def question(messages: tuple[dict[str, str], ...]) -> Question:
+        return Question(messages, size.answer, temperature=temperature)
+
+    turns = [await ask(server, question(messages)) for messages in firsts]
     await server.stop()
     await server.start()
-    await ask(server, _probe(rng))  # the model is loaded
-    seconds = [
-        Question(continued(turn, prompts.words(rng, PROBE_TOKENS)), size.answer) for turn in turns
-    ]
+    await ask(server, _probe(rng, temperature))  # the model is loaded
+    seconds = [question(continued(turn, prompts.words(rng, PROBE_TOKENS))) for turn in turns]
 
     async def load() -> list[Answer]:
-        return [await ask(server, question) for question in seconds]
+        return [await ask(server, one) for one in seconds]
 
     result = await measured(server, load)
-    others = [Question(prompts.independent(rng, size.prompt), size.answer) for _ in seconds]
+    others = [question(prompts.independent(rng, size.prompt)) for _ in seconds]
     result.facts["recomputed"] = median([(await ask(server, q)).ttft for q in others])
     return result
