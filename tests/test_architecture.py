@@ -93,7 +93,7 @@ ENGINE_LAYERS = [
     "reporter",
     *("turns", "embedding", "rota", "upkeep", "snapshot_file", "snapshot_disk", "snapshots"),
     *("compiler", "backend", "bytewise", "fake_draft", "fake", "fake_embed", "archive"),
-    *("llama", "wire", "album", "preamble", "prompt"),
+    *("llama", "wire", "album", "pieces", "preamble", "prompt"),
     *(
         "inputs",
         "intake",
@@ -118,6 +118,7 @@ LLAMA_LAYERS = [
         "sampler",
         "attached",
         "state",
+        "seams",
         "vocabulary",
         "loading",
         "eyes",

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .backend import Eyes, Reader, Vectors
@@ -35,21 +35,23 @@ class Album:
         self._backend = backend
         self._forms: OrderedDict[bytes, Form] = OrderedDict()  # least recently used first
 
-    def lay(self, text: str, images: Sequence[Image]) -> Laid:
+    def lay(
+        self, text: str, images: Sequence[Image], tokenize: Callable[[str, bool], list[int]]
+    ) -> Laid:
         """The text's tokens, with those of the images where their markers are.
 
         Raises:
             EngineError: naming the first image that cannot be read.
         """
         if not images:
-            return Laid(self._backend.tokenize(text))
+            return Laid(tokenize(text, True))
         tokens: list[int] = []
         spans: list[Span] = []
         for piece in _pieces(text, images):
             if isinstance(piece, str):
-                tokens += self._backend.tokenize(piece, not tokens)
+                tokens += tokenize(piece, not tokens)
             else:
-                tokens = tokens or self._backend.tokenize("")
+                tokens = tokens or tokenize("", True)
                 self._place(piece, tokens, spans)
         return Laid(tokens, tuple(spans))
 

@@ -1,6 +1,7 @@
 """What the engine asks of a model."""
 
 import collections.abc
+import re
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -48,6 +49,7 @@ class Reader(Protocol):
     config: EngineConfig
     info: EngineInfo
     max_token_length: int  # characters of the longest token's text
+    seams: re.Pattern[str] | None  # in front of which a text can be cut: see `llama.seams`
 
     @property
     def eyes(self) -> Eyes | None:

@@ -10,6 +10,7 @@ owes nothing to the prompt but its thoughts: it is the shortest, or nearly.
 
 import collections.abc
 import os
+import re
 import time
 
 import msgspec
@@ -47,6 +48,7 @@ class FakeEyes:
 
 class FakeBackend:
     max_token_length = 1_000
+    seams: re.Pattern[str] | None = None
 
     def __init__(self, config: EngineConfig) -> None:
         context_length = config.context_length or CONTEXT_LENGTH

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from .album import Album, Laid, check_placed, check_shown
 from .backend import Reader
 from .errors import InvalidParameter, PromptTooLong, Unsupported
 from .image import Image
+from .pieces import Pieces
 from .preamble import Preamble, with_system
 from .request import Request
 from .span import Span
@@ -42,6 +44,7 @@ class PromptMaker:
     def __init__(self, backend: Reader) -> None:
         self._backend = backend
         self._album = Album(backend)
+        self._pieces = Pieces(backend)
         self._context_length = backend.info.context_length
         self._preamble = Preamble(backend)
         self._latest: tuple[int | None, Prompt] = None, Prompt([], [])  # and whose it is
@@ -110,7 +113,7 @@ class PromptMaker:
         if request.suffix:
             return Prompt(self._infill(text, request), [], echo=text if request.echo else "")
         if request.tokens is None:
-            tokens = self._complete(self._laid(text), request).tokens
+            tokens = self._complete(self._laid(text, owner=_owner(request)), request).tokens
             return Prompt(tokens, [], echo=text if request.echo else "")
         self._check(request.tokens, "prompt")
         pieces = map(self._backend.piece, request.tokens) if request.echo else ()
@@ -144,7 +147,7 @@ class PromptMaker:
             check_shown(request.images, kept, text)
             text, opens, place = self._begun(text, request)
             begun.append((opens, place))
-            laid = made[len(dropped)] = self._laid(text, request.images)
+            laid = made[len(dropped)] = self._laid(text, request.images, _owner(request))
             return _number(laid)
 
         limit = self._context_length - reserve(request.params.max_tokens, self._context_length)
@@ -169,13 +172,17 @@ class PromptMaker:
             place = Place.BEHIND
         return text + (request.lead if place is Place.BEHIND else ""), opens, place
 
-    def _laid(self, text: str, images: Sequence[Image] = ()) -> Laid | int:
+    def _laid(
+        self, text: str, images: Sequence[Image] = (), owner: str | None = None
+    ) -> Laid | int:
         """The tokens; of what is far too long, only how many they are at least.
 
         Others wait while a prompt is tokenized.
         """
         at_least = self._least(text)
-        return at_least if at_least > self._context_length else self._album.lay(text, images)
+        if at_least > self._context_length:
+            return at_least
+        return self._album.lay(text, images, partial(self._pieces.tokenize, owner=owner))
 
     def _least(self, text: str) -> int:
         """Tokens that a text of that length has at least."""
@@ -193,6 +200,11 @@ class PromptMaker:
 
     def _too_long(self, number: int, request: Request) -> PromptTooLong:
         return PromptTooLong(number, self._context_length, request.prompt_param)
+
+
+def _owner(request: Request) -> str | None:
+    """For whom its text may be kept."""
+    return request.owner if request.use_cache and not request.is_alone else None
 
 
 def _text(raw: bytes) -> str:

@@ -111,7 +111,7 @@ def test_what_is_far_too_long_is_not_tokenized_on_the_way():
 
 def test_texts_are_counted_without_a_prompts_opening_token():
     backend = Backend(100)
-    backend.tokenize = lambda text: [7, *text.encode()]
+    backend.tokenize = lambda text, add_special=True: [7, *text.encode()]
 
     assert told(backend, Count(1, texts=["", "abc"])) == Counted(1, [0, 3])
 

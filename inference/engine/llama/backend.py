@@ -78,6 +78,7 @@ class LlamaBackend:
         # What is worked out while the model computes.
         self._beside = ThreadPoolExecutor(1, "beside")
         self.max_token_length = vocabulary.max_token_length
+        self.seams = vocabulary.seams
         source = llama.llama_model_chat_template(self._model, None)
         self._template = self._make_template(source.decode() if source else CHATML)
         self.opening = self._opening(source.decode() if source else "")

@@ -33,6 +33,7 @@ class LlamaEmbedBackend:
     # Of an unknown word these vocabularies make one token, and of spaces none: how long
     # a text is says nothing about its tokens.
     max_token_length = sys.maxsize
+    seams: re.Pattern[str] | None = None
     eyes = None
 
     def __init__(self, config: EngineConfig, on_progress: Callable[[float], None]) -> None:

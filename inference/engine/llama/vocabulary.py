@@ -7,6 +7,7 @@ import numpy as np
 from llguidance import LLTokenizer
 
 from .library import llama, lltokenizer_from_vocab
+from .seams import seams
 
 # Models of a family round the sizes of their vocabularies up, each to what suits it; so
 # many tokens more are SPEC_VOCAB_MAX_SIZE_DIFFERENCE of llama.cpp's `common/speculative.cpp`.
@@ -27,7 +28,8 @@ class Vocabulary:
         self.ends = np.flatnonzero(is_end)
         self._end_set = frozenset(self.ends.tolist())
         self._pieces: dict[int, bytes] = {}
-        texts = (self._text(token) for token in range(self.size))
+        texts = [self._text(token) for token in range(self.size)]
+        self.seams = seams(self._vocab, texts)
         # Byte-level vocabularies write a byte as a character, so no token has more of them.
         self.max_token_length = max(map(len, texts), default=1) or 1
 
