@@ -230,38 +230,49 @@ def main() -> None:
     parser.add_argument("--over", type=float, default=10.0, help="seconds, for the last rows")
     parser.add_argument("--stops", type=int, default=100, help="answers that are stopped")
     parser.add_argument("--beside", type=int, default=20, help="who write on meanwhile")
-    parser.add_argument("--step", type=float, default=0.05, help="seconds between two words")
+    parser.add_argument(
+        "--step",
+        type=float,
+        nargs="+",
+        default=[0.125, 0.05],
+        help="seconds between two words of each, one table after the other",
+    )
     options = parser.parse_args()
-    print(HEADER, flush=True)
-    with tempfile.TemporaryDirectory(prefix="llmsite-bench-") as folder:
-        gguf = Path(folder, "tiny.gguf")
-        make_gguf(gguf)
-        server = Server(
-            Path(folder, "data"),
-            {"fake": gguf},
-            settings="bench.fake_settings",
-            FAKE_STEP_SECONDS=str(options.step),
-            FAKE_SEQUENCES=str(min(256, max(options.sockets))),
-            LLMSITE_SERVER__LOG_LEVEL="warning",
-            LLMSITE_SECURITY__ENABLE_AUTH="true",
-            LLMSITE_LIMITS__DEFAULT_RATE_LIMIT_PER_MINUTE="0",
-        )
-        try:
-            server.start()
-            people = People(server, max(*options.sockets, options.beside + 1))
-            asyncio.run(crowd(server, people, 1, 10, ""))  # loads the model
-            sizes = [(number, 0.0) for number in options.sockets]
-            for (number, over), query in product(
-                [*sizes, (options.sockets[-1], options.over)], QUERIES
-            ):
-                row = crowd(server, people, number, options.words, query, over)
-                print(asyncio.run(row), flush=True)
-            print(STOPS_HEADER, flush=True)
-            for num_beside, query in product((0, options.beside), QUERIES):
-                measured = stops(people, options.stops, num_beside, query)
-                print(asyncio.run(measured), flush=True)
-        finally:
-            server.stop()
+    for step in options.step:
+        print(f"\nA word every {step * 1e3:g} ms\n\n{HEADER}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="llmsite-bench-") as folder:
+            table(Path(folder), step, options)
+
+
+def table(folder: Path, step: float, options: argparse.Namespace) -> None:
+    gguf = folder / "tiny.gguf"
+    make_gguf(gguf)
+    server = Server(
+        folder / "data",
+        {"fake": gguf},
+        settings="bench.fake_settings",
+        FAKE_STEP_SECONDS=str(step),
+        FAKE_SEQUENCES=str(min(256, max(options.sockets))),
+        LLMSITE_SERVER__LOG_LEVEL="warning",
+        LLMSITE_SECURITY__ENABLE_AUTH="true",
+        LLMSITE_LIMITS__DEFAULT_RATE_LIMIT_PER_MINUTE="0",
+    )
+    try:
+        server.start()
+        people = People(server, max(*options.sockets, options.beside + 1))
+        asyncio.run(crowd(server, people, 1, 10, ""))  # loads the model
+        sizes = [(number, 0.0) for number in options.sockets]
+        for (number, over), query in product(
+            [*sizes, (options.sockets[-1], options.over)], QUERIES
+        ):
+            row = crowd(server, people, number, options.words, query, over)
+            print(asyncio.run(row), flush=True)
+        print(STOPS_HEADER, flush=True)
+        for num_beside, query in product((0, options.beside), QUERIES):
+            measured = stops(people, options.stops, num_beside, query)
+            print(asyncio.run(measured), flush=True)
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from .bucket import Bucket
 
 logger = logging.getLogger(__name__)
 
+CANCEL_AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 30.0  # between two looks at whether who listens still may
 FRAMES_AT_ONCE, FRAMES_A_SECOND = 40, 20  # of one socket
 SOCKETS_EACH = 500  # of one caller, in this process; without accounts all are one
@@ -39,6 +40,13 @@ REFUSALS = (NotLetIn, Refusal, RedisError)
 _open: Counter[str] = Counter()  # by owner
 
 
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Cancelled, as often as it takes: who waits for Redis may miss it once."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+
+
 class GuardedConsumer(AsyncWebsocketConsumer):
     """Lets in at the handshake, and looks again from time to time.
 
@@ -52,13 +60,17 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
         self.channel_name = await self.channel_layer.new_channel()
         self._at_a_time = asyncio.Lock()
+        told = partial(self.channel_layer.receive, self.channel_name)
+        tasks = [asyncio.create_task(self._heed_all(come)) for come in (receive, told)]
         try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._heed_all(receive))
-                told = partial(self.channel_layer.receive, self.channel_name)
-                both.create_task(self._heed_all(told))
-        except* StopConsumer:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except StopConsumer:
             pass
+        finally:
+            for task in tasks:
+                await _ended(task)
 
     async def _heed_all(self, receive: Receive) -> None:
         while True:
