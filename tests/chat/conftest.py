@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
@@ -18,6 +20,13 @@ def _locks_end_with_their_loop():
     if locks := getattr(get_channel_layer(), "receive_clean_locks", None):
         locks.locks.clear()
         locks.wait_counts.clear()
+
+
+@pytest.fixture
+def one_minute(monkeypatch):
+    """None ends in the midst of a test."""
+    ends_at = int(time.time()) + 60
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda value, period: ends_at)
 
 
 @pytest.fixture
