@@ -9,6 +9,10 @@ from chat import guarded
 from chat.guarded import GuardedConsumer
 
 
+# Channels looks for old connections to the database when a socket ends.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
 class Open(GuardedConsumer):
     """Lets everybody in."""
 
