@@ -8,7 +8,6 @@ from channels.testing import WebsocketCommunicator
 from chat import guarded
 from chat.guarded import GuardedConsumer
 
-
 # Channels looks for old connections to the database when a socket ends.
 pytestmark = pytest.mark.django_db(transaction=True)
 
