@@ -114,7 +114,9 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         while True:
-            time.sleep(TIDY_SECONDS)
+            for _ in range(2):  # what is said once has to go within the same time, in two steps
+                time.sleep(TIDY_SECONDS / 2)
+                self._engine.intake.tidy()
             self._engine.tidy()
 
 

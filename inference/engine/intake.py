@@ -98,6 +98,11 @@ class Intake:
         told = self._tried(lambda: self._prompts.tell(asked))
         self._send(Failure.of(told, asked.id) if isinstance(told, EngineError) else told)
 
+    def tidy(self) -> None:
+        """Forget what nobody has said lately: to be called now and then."""
+        with self._using_backend:
+            self._prompts.tidy()
+
     def withdraw(self, id: int) -> bool:
         """Take back a request that is not a sequence yet; False if it is, or has finished."""
         with self._lock:

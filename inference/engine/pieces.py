@@ -6,25 +6,26 @@ cut where the vocabulary allows it (`Reader.seams`): the pieces' tokens are thos
 """
 
 from array import array
-from collections import OrderedDict
 from itertools import pairwise
 
 from .backend import Reader
 
 LEAST_KEPT = 64  # characters; less is read sooner than found
-MOST_KEPT = 4_000_000  # characters of all pieces that are kept: some ten megabytes
+MOST_KEPT = 2_000_000  # characters of the pieces since the last time, and of those before it
 
 
 class Pieces:
     """Asks one backend; to be used by one thread at a time.
 
-    What one owner has said makes nothing faster for another, who could tell by that.
+    What one owner has said makes nothing faster for another, who could tell by that. What they
+    do not say again is forgotten soon, as whoever deletes it expects: see `tidy`.
     """
 
     def __init__(self, backend: Reader) -> None:
         self._backend = backend
-        self._kept: OrderedDict[tuple[str, str, bool], array[int]] = OrderedDict()
-        self._size = 0
+        self._recent: dict[tuple[str, str, bool], array[int]] = {}
+        self._older: dict[tuple[str, str, bool], array[int]] = {}
+        self._size = 0  # characters of the recent ones
 
     def tokenize(self, text: str, add_special: bool = True, owner: str | None = None) -> list[int]:
         """As the backend does; None is nobody's, and is not kept."""
@@ -52,12 +53,17 @@ class Pieces:
 
     def _known(self, owner: str, piece: str, add_special: bool) -> "array[int]":
         key = owner, piece, add_special
-        tokens = self._kept.pop(key, None)
+        tokens = self._recent.get(key)
         if tokens is None:
-            tokens = array("i", self._backend.tokenize(piece, add_special))
+            tokens = self._older.pop(key, None)
+            if tokens is None:
+                tokens = array("i", self._backend.tokenize(piece, add_special))
+            self._recent[key] = tokens
             self._size += len(piece)
-        self._kept[key] = tokens
-        while self._size > MOST_KEPT:
-            (_, oldest, _), _ = self._kept.popitem(last=False)
-            self._size -= len(oldest)
+            if self._size > MOST_KEPT:
+                self.tidy()
         return tokens
+
+    def tidy(self) -> None:
+        """Forget what was not said since the last time."""
+        self._older, self._recent, self._size = self._recent, {}, 0

@@ -68,6 +68,10 @@ class PromptMaker:
         self._latest = request.group, prompt
         return prompt
 
+    def tidy(self) -> None:
+        """Forget what nobody has said lately."""
+        self._pieces.tidy()
+
     def tell(self, asked: Question) -> Told:
         """
         Raises:

@@ -4,12 +4,19 @@ import json
 import re
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 from gguf import GGUFWriter, TokenType
 
+from inference.engine import child
 from inference.engine import pieces as module
+from inference.engine.config import EngineConfig
+from inference.engine.fake import FakeBackend
+from inference.engine.intake import Intake
 from inference.engine.pieces import Pieces
+from inference.engine.request import Request
 from tests.tiny_gguf import make_tiny_gguf
 
 LONG = "x" * module.LEAST_KEPT
@@ -36,6 +43,10 @@ def backend():
 @pytest.fixture
 def pieces(backend):
     return Pieces(backend)
+
+
+def discard(message):
+    pass
 
 
 def whole(text, add_special=True):
@@ -68,13 +79,43 @@ def test_nobody_else_is_any_faster(pieces, backend):
     assert backend.read == [f"#{LONG}"] * 2
 
 
-def test_the_oldest_are_forgotten(pieces, backend, monkeypatch):
-    monkeypatch.setattr(module, "MOST_KEPT", 3 * len(LONG) + 5)
-    texts = [f"#{number}{LONG}" for number in range(3)]
-    for text in (*texts, texts[0], *texts[1:]):
+def test_what_is_not_said_again_is_forgotten_with_the_second_tidying(pieces, backend):
+    for text in (f"#{LONG}", f"#{LONG}again"):
         pieces.tokenize(text, False, "alice")
-    assert len(pieces._kept) == 2
-    assert pieces._size == sum(len(piece) for _, piece, _ in pieces._kept)
+    pieces.tidy()
+    pieces.tokenize(f"#{LONG}again", False, "alice")
+    pieces.tidy()
+
+    assert [piece for _, piece, _ in (*pieces._recent, *pieces._older)] == [f"#{LONG}again"]
+    backend.read.clear()
+    pieces.tokenize(f"#{LONG}again#{LONG}", False, "alice")
+    assert backend.read == [f"#{LONG}"]
+
+
+def test_an_engine_does_that_now_and_then(monkeypatch):
+    class Reader(FakeBackend):
+        seams = re.compile("#")
+
+    config = EngineConfig(model_id="m", path="", backend="fake")
+    intake = Intake(Reader(config), discard, discard, time.monotonic)
+    request = Request(id=1, text=f"#{LONG}", owner="alice")
+    assert intake.reserve(request)
+    intake.prepare(request)
+    pieces = intake._prompts._pieces
+    assert pieces._recent
+
+    monkeypatch.setattr(child, "TIDY_SECONDS", 0.02)
+    keeper = child.Keeper(SimpleNamespace(intake=intake, tidy=sys.exit))
+    with pytest.raises(SystemExit):
+        keeper.run()
+    assert pieces._recent == pieces._older == {}
+
+
+def test_no_more_is_kept_than_may_be(pieces, monkeypatch):
+    monkeypatch.setattr(module, "MOST_KEPT", 3 * len(LONG))
+    for number in range(100):
+        pieces.tokenize(f"#{number}{LONG}", False, "alice")
+    assert len(pieces._recent) + len(pieces._older) <= 6
 
 
 def test_a_vocabulary_without_seams_is_asked_for_the_whole(pieces, backend):

@@ -21,6 +21,8 @@ GREEDY = (
     | llama.LLAMA_TOKEN_ATTR_SINGLE_WORD
 )
 
+LONGEST = 256  # characters of such a token; with longer ones nothing is cut
+
 
 def seams(vocab: Any, texts: list[str]) -> re.Pattern[str] | None:
     """Matches the tokens in front of which a text can be cut; None if there is none.
@@ -33,23 +35,30 @@ def seams(vocab: Any, texts: list[str]) -> re.Pattern[str] | None:
     attributes = [llama.llama_vocab_get_attr(vocab, token) for token in range(len(texts))]
     if any(attribute & GREEDY for attribute in attributes):
         return None
-    found = {text for text, attribute in zip(texts, attributes, strict=True) if attribute & FOUND}
-    is_control = llama.LLAMA_TOKEN_ATTR_CONTROL
-    control = {t for t, attr in zip(texts, attributes, strict=True) if attr & is_control and t}
-    alone = [text for text in control if _is_alone(text, found)]
+    pairs = [*zip(texts, attributes, strict=True)]
+    found = {text for text, attribute in pairs if attribute & FOUND}
+    if max(map(len, found), default=0) > LONGEST:
+        return None
+    control = {text for text, attr in pairs if attr & llama.LLAMA_TOKEN_ATTR_CONTROL and text}
+    alone = control & _alone(control, found)
     longest_first = sorted(alone, key=lambda text: (-len(text), text))
     return re.compile("|".join(map(re.escape, longest_first))) if alone else None
 
 
-def _is_alone(text: str, found: set[str]) -> bool:
-    """Whether no longer token, which is found before this one, can share a part of it."""
-    return not any(
-        text in other[1:] or _reaches_into(other, text) or _reaches_into(text, other)
-        for other in found
-        if len(other) > len(text)
-    )
+def _alone(texts: set[str], found: set[str]) -> set[str]:
+    """Those of which no longer token, which is found before them, can share a part."""
+    begins: dict[str, int] = {}  # how long the longest token is that begins so,
+    ends: dict[str, int] = {}  # or ends so
+    for token in found:
+        for i in range(1, len(token)):
+            begins[token[:i]] = max(begins.get(token[:i], 0), len(token))
+            ends[token[i:]] = max(ends.get(token[i:], 0), len(token))
 
+    def is_alone(text: str) -> bool:
+        size = len(text)
+        cuts = range(1, size)
+        if any(ends.get(text[:i], 0) > size or begins.get(text[i:], 0) > size for i in cuts):
+            return False
+        return not any(text in other[1:] for other in found if len(other) > size)
 
-def _reaches_into(first: str, second: str) -> bool:
-    """Whether the one can end with what the other begins with."""
-    return any(second.startswith(first[i:]) for i in range(1, len(first)))
+    return {text for text in texts if is_alone(text)}
