@@ -111,6 +111,7 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_sequences: int
     batch_tokens: int
     prefill_chunk_tokens: int
+    mixed_tokens: int = 0  # of a step, prompts' beside answers', at most; 0: any
     num_slots: int = 0  # sequences that the cache can tell apart, idle ones among them
     draft_tokens: int = 0  # of a sequence, guessed from its text in a step, at most
     draft_problem: str = ""  # why its draft model is not used

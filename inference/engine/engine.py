@@ -359,4 +359,9 @@ class Engine:
 def make_tempo(config: EngineConfig, info: EngineInfo) -> Tempo:
     """What the row says holds; otherwise the engine finds out what its steps may take."""
     target = 0.0 if config.prefill_chunk_tokens else config.target_step_seconds
-    return Tempo(info.prefill_chunk_tokens, most=info.batch_tokens, target_seconds=target)
+    return Tempo(
+        info.prefill_chunk_tokens,
+        most=info.batch_tokens,
+        target_seconds=target,
+        most_mixed=0 if config.prefill_chunk_tokens else info.mixed_tokens,
+    )

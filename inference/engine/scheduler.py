@@ -156,7 +156,7 @@ class Scheduler:
         works = [self._decode(s, drafts.get(s, [])) for s in decoding]
         budget = self.batch_tokens - sum(len(work.tokens) for work in works)
         if works:
-            budget = min(budget, self.tempo.chunk_tokens)
+            budget = min(budget, self.tempo.beside(self.batch_tokens - budget))
         return works + self._prefill(lane, budget)
 
     def settle(self, works: list[Work], num_rejected: Mapping[Sequence, int] = NOTHING) -> None:

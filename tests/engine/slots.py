@@ -310,6 +310,62 @@ def able(slots):
     return [can_attach(SamplingParams(**params)) for params in every]
 
 
+def quick(slots):
+    """What is chosen among the likeliest and among all, for how many of these wishes at all, and
+    how many tokens are looked at at most for one that is wanted.
+    """
+    import numpy as np
+
+    from inference.engine.llama.candidates import likeliest, num_in_question, sample
+    from inference.engine.llama.library import llama
+
+    vocab, ends = llama.llama_model_get_vocab(slots.backend._model), [7, 9_999]
+    noise, chosen, nums_left = np.random.default_rng(4), [], []
+    for number, wishes in enumerate([*QUICK, *QUICK, *SLOW]):
+        params = SamplingParams(seed=number, **wishes)
+        banned = ends if params.ignore_eos else ()
+        few, all_of_them = (make_chain(params, vocab, banned) for _ in range(2))
+        count = num_in_question(params, len(ends))
+        for _ in range(20):
+            logits = (noise.normal(size=10_007) * noise.uniform(0.5, 4)).astype(np.float32)
+            logits[noise.integers(10_007, size=9_000)] = -np.inf
+            logits[list(banned)] = 30.0
+            ids = likeliest(logits, count)
+            if ids is not None:
+                nums_left.append(len(ids) / count)
+                among_all = sample(all_of_them, logits, np.flatnonzero(np.isfinite(logits)))
+                chosen.append([sample(few, logits, ids), among_all])
+    return {"chosen": chosen, "most_left": max(nums_left)}
+
+
+QUICK = [
+    *({}, {"temperature": 0.0}, {"top_k": 100, "top_p": 1.0, "min_p": 0.0, "temperature": 1.9}),
+    *({"ignore_eos": True}, {"temperature": 0.0, "ignore_eos": True}, {"typical_p": 0.5}),
+    {"xtc_probability": 0.5, "xtc_threshold": 0.05},
+]
+SLOW = [
+    *({"top_k": 0}, {"top_k": 5000}, {"mirostat": 2}, {"repeat_penalty": 1.1}),
+    *({"presence_penalty": 1}, {"frequency_penalty": 1}, {"dry_multiplier": 1}),
+    {"logit_bias": {3: -1.0}},
+]
+
+
+def make_chain(params, vocab, banned):
+    from inference.engine.llama.sampler import make_sampler
+
+    return make_sampler(params, vocab, 100, banned)
+
+
+def doubtful(slots):
+    """What is found in logits that are all the same, all impossible, no numbers, and few."""
+    import numpy as np
+
+    from inference.engine.llama.candidates import likeliest
+
+    every = [np.full(10_000, value, np.float32) for value in (1.0, -np.inf, np.nan)]
+    return [likeliest(logits, 40) is None for logits in [*every, np.arange(300, dtype=np.float32)]]
+
+
 def as_on_a_gpu(slots):
     from inference.engine.llama.attached import Attached
 

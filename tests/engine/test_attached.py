@@ -25,6 +25,19 @@ def test_the_same_text_is_written_on_both_paths(tiny, state_dir, story):
     assert len({*map(tuple, on_host)}) > 1
 
 
+def test_the_host_chooses_among_the_likeliest_as_it_would_among_all(tiny, state_dir):
+    seen = tell(tiny, state_dir, "quick")
+
+    assert len(seen["chosen"]) == 14 * 20, "wherever that is known to be right, and nowhere else"
+    assert all(few == among_all for few, among_all in seen["chosen"])
+    assert len({few for few, _ in seen["chosen"]}) > 100
+    assert seen["most_left"] <= 8
+
+
+def test_logits_that_are_alike_or_no_numbers_are_left_to_the_chain(tiny, state_dir):
+    assert tell(tiny, state_dir, "doubtful") == [True] * 4
+
+
 def test_who_loses_a_slot_takes_its_dice_along(tiny, state_dir):
     moved, _ = tell(tiny, state_dir, "moved", sampling="attached")
 

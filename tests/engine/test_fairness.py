@@ -214,6 +214,33 @@ def test_a_part_of_a_chunk_says_nothing():
     assert tempo.chunk_tokens == 64
 
 
+def test_a_part_of_a_chunk_that_takes_too_long_makes_chunks_smaller():
+    tempo = Tempo(64, most=512, target_seconds=0.2)
+
+    tempo.note(48, 0.24)
+
+    assert tempo.chunk_tokens == 40
+
+
+def test_a_prompt_that_was_computed_at_once_says_nothing():
+    tempo = Tempo(64, most=512, target_seconds=0.2)
+
+    tempo.note(200, 5.0)
+
+    assert tempo.chunk_tokens == 64
+
+
+@pytest.mark.parametrize(
+    ("num_answers", "chunk"), [(1, 62), (7, 56), (47, 16), (48, 64), (63, 64), (200, 64)]
+)
+def test_prompts_fill_what_a_step_may_mix_unless_that_is_too_little(num_answers, chunk):
+    tempo = Tempo(64, most=512, target_seconds=0.2, most_mixed=63)
+
+    assert tempo.beside(num_answers) == chunk
+    assert Tempo(64, most=512, target_seconds=0.2).beside(num_answers) == 64
+    assert Tempo(20, most=512, target_seconds=0.2, most_mixed=63).beside(1) == 20
+
+
 def test_what_was_chosen_stays():
     tempo = Tempo(64, most=512, target_seconds=0.0)
 

@@ -150,20 +150,22 @@ class Attached:
             llama.llama_sampler_copy(chain.handle, sequence.sampler)
             chain.sequence = None
 
-    def token(self, sequence: Sequence, index: int) -> int:
-        """What the batch's token there, an output of the step, is followed by.
+    def token(self, sequence: Sequence, index: int) -> int | None:
+        """What the batch's token there, an output of the step, is followed by; None: it is
+        for the host to choose.
 
         Of a sequence's outputs in a step, the first come first: its dice go on with each.
         """
         slot = self._slots.get(sequence)
-        sampler = sequence.sampler if slot is None else self._chains[slot].handle
-        if slot is not None:
-            # As llama_sampler_sample does, without a line in the log for each token.
-            token: int = llama.llama_get_sampled_token_ith(self._context, index)
-            if token != llama.LLAMA_TOKEN_NULL:
-                llama.llama_sampler_accept(sampler, token)
-                return token
-        # On the host, if only what the device cannot do.
+        if slot is None:
+            return None
+        sampler = self._chains[slot].handle
+        # As llama_sampler_sample does, without a line in the log for each token.
+        token: int = llama.llama_get_sampled_token_ith(self._context, index)
+        if token != llama.LLAMA_TOKEN_NULL:
+            llama.llama_sampler_accept(sampler, token)
+            return token
+        # What the device cannot do.
         return int(llama.llama_sampler_sample(sampler, self._context, index))
 
     def close(self) -> None:

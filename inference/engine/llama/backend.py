@@ -25,7 +25,7 @@ from . import state
 from .adapters import Adapters
 from .attached import Attached
 from .batch import Batch
-from .candidates import leaves_allowed_only, sample
+from .candidates import leaves_allowed_only, likeliest, num_in_question, sample
 from .drafting import open_drafter
 from .eyes import make_eyes
 from .library import llama
@@ -38,6 +38,7 @@ from .loading import (
     load_model,
     make_context,
     memory_bytes,
+    mixed_tokens,
     num_slots,
     prefill_chunk_tokens,
     projector_bytes,
@@ -106,6 +107,7 @@ class LlamaBackend:
             "max_sequences": config.max_sequences,
             "batch_tokens": batch_tokens(config),
             "prefill_chunk_tokens": prefill_chunk_tokens(config),
+            "mixed_tokens": mixed_tokens(config),
             "num_slots": num_slots(config, self._model),
             "draft_tokens": draft_tokens(config, self._model),
             "idle_tokens": idle_tokens(config, self._model, cells),
@@ -239,10 +241,18 @@ class LlamaBackend:
             kept = logits[allowed]
             logits.fill(-np.inf)
             logits[allowed] = kept
-            return self._attached.token(sequence, index)
-        if not sequence.may_stop:
+        elif not sequence.may_stop:
             self._logits(index)[self._vocabulary.ends] = -np.inf
-        return self._attached.token(sequence, index)
+        token = self._attached.token(sequence, index)
+        return self._of_likeliest(sequence, index) if token is None else token
+
+    def _of_likeliest(self, sequence: Sequence, index: int) -> int:
+        """As the chain chooses among all, and it does where these are not known."""
+        logits, num_ends = self._logits(index), self._vocabulary.ends.size
+        ids = likeliest(logits, num_in_question(sequence.request.params, num_ends))
+        if ids is None:
+            return int(llama.llama_sampler_sample(sequence.sampler, self._context, index))
+        return sample(sequence.sampler, logits, ids)
 
     def _logits(self, index: int) -> NDArray[np.float32]:
         """llama.cpp's own, of all tokens."""

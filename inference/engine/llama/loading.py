@@ -37,6 +37,12 @@ LEAST_CACHE_TOKENS = 512
 GPU_BATCH_TOKENS = 512
 CPU_BATCH_TOKENS = 256
 CPU_PREFILL_CHUNK_TOKENS = 64
+# From 64 tokens of a step on, ggml's flash attention on a CPU computes them 64 at a time
+# (GGML_FA_TILE_Q), each with the cells of all that any of these needs. Of several sequences that
+# is for nothing: SmolLM2 on 2 cores, 7 answers and a chunk of 64 took 307 to 356 ms, and with a
+# chunk of 56 236 to 240, where a token of a prompt alone takes 3.5.
+CPU_MIXED_TOKENS = 63
+TILED_CACHE_TYPES = ("f16",)
 IDLE_SLOTS = 64
 DRAFT_TOKENS = 8
 GPU_IDLE_TOKENS = 4096
@@ -68,6 +74,12 @@ def prefill_chunk_tokens(config: EngineConfig) -> int:
     """Prompt tokens of a step while others decode."""
     automatic = batch_tokens(config) if uses_gpu(config) else CPU_PREFILL_CHUNK_TOKENS
     return config.prefill_chunk_tokens or automatic
+
+
+def mixed_tokens(config: EngineConfig) -> int:
+    """Tokens of a step with answers and prompts, at most; 0: any number."""
+    is_tiled = config.flash_attention != "off" and config.kv_cache_type in TILED_CACHE_TYPES
+    return 0 if uses_gpu(config) or not is_tiled else CPU_MIXED_TOKENS
 
 
 def load_model(config: EngineConfig, on_progress: Callable[[float], None]) -> Any:
