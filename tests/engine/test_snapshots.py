@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -500,6 +501,23 @@ def test_a_damaged_state_is_found_when_it_is_read(kept, caplog):
     assert store.find("ann", [1, 2, 3]) is None
     assert "its state has changed" in caplog.text
     assert files_in(kept) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 30])
+def test_a_state_of_several_parts_comes_back_unless_any_of_them_has_changed(
+    kept, monkeypatch, size
+):
+    monkeypatch.setattr(snapshot_file, "PART_BYTES", 8)
+    path, label = kept / "state", snapshot_file.Label(b"m" * 32, b"a" * 32, np.arange(3))
+    state = bytes(range(size))
+    snapshot_file.write(path, label, state)
+    whole = path.read_bytes()
+
+    assert bytes(snapshot_file.read_state(path, label)) == state
+    for place in range(len(whole) - size, len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(snapshot_file.Damaged, match="its state has changed"):
+            snapshot_file.read_state(path, label)
 
 
 def test_a_file_that_became_anothers_is_not_read(kept, caplog):
