@@ -17,6 +17,7 @@ class Answer:
     text: str = ""
     came_at: list[float] = field(default_factory=list)  # of every piece that has text
     counted: int | None = None
+    cached: int = 0
 
     @property
     def ttft(self) -> float:
@@ -44,7 +45,7 @@ class Answer:
             self.text += piece.text
             self.came_at.append(now)
         if piece.tokens is not None:
-            self.counted = piece.tokens
+            self.counted, self.cached = piece.tokens, piece.cached
 
 
 async def read(question: Question, pieces: AsyncIterator[Piece]) -> Answer:

@@ -68,4 +68,5 @@ class InProcess(Server):
                 stream.cancel()
         except EngineError as error:
             raise BenchError(f"engine: {error.message}") from None
-        yield Piece(tokens=stream.finish.usage.completion_tokens)
+        usage = stream.finish.usage
+        yield Piece(tokens=usage.completion_tokens, cached=usage.cached_tokens)

@@ -84,8 +84,8 @@ async def _freed(server: Server, size: Size, rng: random.Random, temperature: fl
 
 async def restart(server: Server, size: Size, seed: int, temperature: float) -> Measured:
     """(g) The server is restarted, as by an operator, between two turns of `count` long
-    conversations. Timed are the second turns; `recomputed` is what others of their length
-    take that the server has never seen.
+    conversations. Timed are the second turns, so many of whose tokens are `cached`;
+    `recomputed` is what others of their length take that the server has never seen.
     """
     rng = random.Random(seed)
     firsts = [prompts.independent(rng, size.prompt) for _ in range(size.count)]
@@ -103,6 +103,7 @@ async def restart(server: Server, size: Size, seed: int, temperature: float) -> 
         return [await ask(server, one) for one in seconds]
 
     result = await measured(server, load)
+    result.facts["cached"] = median(answer.cached for answer in result.timed)
     others = [question(prompts.independent(rng, size.prompt)) for _ in seconds]
     result.facts["recomputed"] = median([(await ask(server, q)).ttft for q in others])
     return result

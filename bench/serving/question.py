@@ -38,7 +38,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What has come of an answer: text, or at its end the tokens that the server counted."""
+    """What has come of an answer: text, or at its end the tokens that the server counted, and
+    those of its prompt that need not be computed.
+    """
 
     text: str = ""
     tokens: int | None = None
+    cached: int = 0

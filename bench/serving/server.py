@@ -173,7 +173,8 @@ def piece_of(event: dict[str, Any]) -> Piece:
     usage = event.get("usage") or {}
     choices = event.get("choices") or [{}]
     text = choices[0].get("delta", {}).get("content") or ""
-    return Piece(text, usage.get("completion_tokens"))
+    details = usage.get("prompt_tokens_details") or {}
+    return Piece(text, usage.get("completion_tokens"), details.get("cached_tokens") or 0)
 
 
 def inherited() -> dict[str, str]:
