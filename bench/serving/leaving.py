@@ -15,6 +15,7 @@ from .server import Server
 from .workload import Measured, Size, measured
 
 WAIT_SECONDS = 0.05  # for the one who waits to have arrived before another leaves
+READ_SECONDS = 1.0  # between two people's turns
 PROBE_TOKENS = 8
 
 
@@ -93,7 +94,10 @@ async def restart(server: Server, size: Size, seed: int, temperature: float) -> 
     def question(messages: tuple[dict[str, str], ...]) -> Question:
         return Question(messages, size.answer, temperature=temperature)
 
-    turns = [await ask(server, question(messages)) for messages in firsts]
+    turns = []
+    for messages in firsts:
+        turns.append(await ask(server, question(messages)))
+        await asyncio.sleep(READ_SECONDS)
     await server.stop()
     await server.start()
     await ask(server, _probe(rng, temperature))  # the model is loaded

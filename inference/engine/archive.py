@@ -36,7 +36,7 @@ class Archive:
 
     While somebody is at work, a state is saved only if that costs less than computing it
     again, as often as it will be: a GPU computes an 8B model's tokens as fast as it hands out
-    their state. What is idle is then saved when nobody is at work.
+    their state. What is idle, or was to leave next, is then saved when nobody is at work.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Archive:
         self._store = store
         self._move = move
         self._clock = clock
+        self._is_resting = False
         # Whose tokens, and how many, each idle slot had when it was looked at last.
         self._tried: dict[int, tuple[str, int]] = {}
         self._cost_of_saving = Cost()
@@ -69,13 +70,14 @@ class Archive:
 
     def save(self, slot: int, path: Path) -> None:
         """Keep what the slot is about to lose: these tokens."""
-        if self.is_worth_it and not self._is_kept(path):
+        if (self._is_resting or self.is_worth_it) and not self._is_kept(path):
             self._save(slot, path)
 
     def keep_one(self) -> bool:
-        """Save an idle slot of those that are not saved when they are given up; False: there
-        is none.
+        """While nobody is at work, save what is about to leave, and an idle slot of those that
+        are not saved when they are given up; False: there is none.
         """
+        self._move_at_rest()
         if self.is_worth_it:
             return False
         for slot, path in self._cache.idle():
@@ -87,6 +89,12 @@ class Archive:
                 self._save(slot, path)
                 return True
         return False
+
+    def _move_at_rest(self) -> None:
+        """A conversation larger than all idle cells leaves the moment it is idle."""
+        self._is_resting = True
+        self._move()
+        self._is_resting = False
 
     def _is_kept(self, path: Path) -> bool:
         """What is public is computed soon enough."""
@@ -141,7 +149,7 @@ class Archive:
     def close(self) -> None:
         """Keep all that is idle."""
         self.tidy(time.time())
-        self._move()
+        self._move_at_rest()
         for slot, path in self._cache.idle():
             if len(path.tokens) >= LEAST_SAVED_TOKENS and not self._is_kept(path):
                 self._save(slot, path)

@@ -3,7 +3,7 @@
 import pytest
 
 from inference.engine.archive import WORTH, Archive
-from inference.engine.kvcache import KvCache
+from inference.engine.kvcache import KvCache, Save
 from inference.engine.radix import Path
 from inference.engine.snapshots import SnapshotStore
 
@@ -32,10 +32,15 @@ class Bench:
         self.cache = KvCache(1000, 2, num_idle_slots=8)
         self.store = SnapshotStore("f", None, 2**20, 0)
         self.archive = Archive(
-            self.backend, self.cache, self.store, lambda: None, lambda: self.backend.now
+            self.backend, self.cache, self.store, self.move, lambda: self.backend.now
         )
         for number in range(4):
             compute_and_leave(self.cache, tokens_of(number), f"owner {number}")
+
+    def move(self):
+        for move in self.cache.take_moves():
+            if isinstance(move, Save):
+                self.archive.save(move.slot, move.path)
 
     def knows(self, seconds_of_computing):
         self.archive.save(self.cache.idle()[0][0], self.path(0))
@@ -70,6 +75,23 @@ def test_what_costs_too_much_then_is_saved_while_nobody_is_at_work():
     assert bench.backend.saved == idle[1:], "the first was saved already"
     for number in range(4):
         assert bench.store.find(f"owner {number}", tokens_of(number)).num_tokens == NUM_TOKENS
+
+
+@pytest.mark.parametrize("end", ["rest", "close"])
+def test_what_is_longer_than_all_idle_cells_is_saved_before_anybody_comes(end):
+    bench = Bench(seconds=2.0)
+    bench.knows(seconds_of_computing=1.0)
+    bench.move()
+    bench.backend.saved.clear()
+    bench.cache.max_idle_cells = NUM_TOKENS // 2
+    compute_and_leave(bench.cache, tokens_of(9), "owner 9")
+
+    bench.archive.keep_one() if end == "rest" else bench.archive.close()
+
+    assert bench.store.find("owner 9", tokens_of(9)).num_tokens == NUM_TOKENS
+    compute_and_leave(bench.cache, tokens_of(8), "owner 8")
+    bench.move()
+    assert bench.store.find("owner 8", tokens_of(8)) is None, "somebody waits"
 
 
 def test_what_there_is_no_room_for_is_tried_once():
