@@ -4,46 +4,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 LONG, SHORT = 3, 2  # tokens that have to be the same for the text to be taken up there
-# Of those guessed lately, the share that has to be right. Above the upper one a sequence
-# takes it up again, which a trial has to show; between them it goes on as it was.
-LEAST_SHARE, ENOUGH_SHARE = 0.2, 0.4
-MEMORY = 0.9  # of the averages, a draft
-FIRST_PAUSE, LONGEST_PAUSE = 64, 1024  # tokens without drafts after it did not pay
-TRIAL_DRAFTS = 2  # at first and after a pause, until they are judged
+# Of those guessed lately, the share that has to be right for guesses to be made, and to go on.
+ENOUGH_SHARE, LEAST_SHARE = 0.5, 0.2
+LEAST_NOTED = 3  # guesses, before there is a share
+MEMORY = 0.9  # of the averages, a guess
 
 
 class Lookup:
     """The text of one sequence, and where its last few tokens stood before.
 
-    Each token costs the same, however long the text; a draft costs its length.
+    Each token costs the same, however long the text; a draft costs its length. What it would
+    have guessed is noted for nothing, and a draft is given once that would have been right: a
+    wrong one costs a step of another shape, which a GPU has to plan anew.
     """
 
     def __init__(self, tokens: Sequence[int] = ()) -> None:
         self._tokens: list[int] = []
         # Where the last of such a run stood, the one that ends the text not counted.
         self._last: dict[tuple[int, ...], int] = {}
-        self._trust = Trust()
+        self._share, self._pays = Share(), False
         for token in tokens:
             self._add(token)
 
     def append(self, token: int) -> None:
+        if not self._pays and (start := self._place()):
+            share = self._share.note(1, self._tokens[start] == token)
+            self._pays = self._share.num_noted >= LEAST_NOTED and share >= ENOUGH_SHARE
         self._add(token)
-        self._trust.pass_token()
 
     def draft(self, max_tokens: int) -> list[int]:
         """What followed the last time; empty if there was none, or drafts do not pay here."""
-        if max_tokens <= 0 or not self._trust.is_on:
+        if max_tokens <= 0 or not self._pays:
             return []
-        for length in (LONG, SHORT):
-            if start := self._last.get(tuple(self._tokens[-length:])):
-                return self._from(start, max_tokens)
-        return []
+        start = self._place()
+        return self._from(start, max_tokens) if start else []
 
     def judge(self, num_drafted: int, num_accepted: int) -> None:
         """How many of a draft's tokens were what the model wrote."""
         assert 0 <= num_accepted <= num_drafted
-        if num_drafted:
-            self._trust.note(num_drafted, num_accepted)
+        if num_drafted and self._share.note(num_drafted, num_accepted) < LEAST_SHARE:
+            self._share, self._pays = Share(), False
+
+    def _place(self) -> int | None:
+        """Where the text is taken up: what stood there followed the last tokens before."""
+        for length in (LONG, SHORT):
+            if start := self._last.get(tuple(self._tokens[-length:])):
+                return start
+        return None
 
     def _from(self, start: int, max_tokens: int) -> list[int]:
         """The text from there on; it ends where the text does, and then it repeats itself."""
@@ -62,39 +69,16 @@ class Lookup:
 
 
 @dataclass(slots=True)
-class Trust:
-    """Whether drafts pay, by how many of their tokens were right lately.
+class Share:
+    """Of the tokens that were guessed lately, those that were right."""
 
-    Once too few are, there are none for a while, and longer each time in a row. Then a
-    few drafts are a trial.
-    """
+    num_noted: int = 0
+    _guessed: float = 0.0
+    _right: float = 0.0
 
-    _trial_drafts: int = TRIAL_DRAFTS
-    _drafted: float = 0.0
-    _accepted: float = 0.0
-    _num_judged: int = 0  # drafts of this trial
-    _tokens_left: int = 0  # of the pause
-    _next_pause: int = FIRST_PAUSE
-
-    @property
-    def is_on(self) -> bool:
-        return self._tokens_left == 0
-
-    def pass_token(self) -> None:
-        self._tokens_left = max(0, self._tokens_left - 1)
-
-    def note(self, num_drafted: int, num_accepted: int) -> None:
-        self._drafted = self._drafted * MEMORY + num_drafted
-        self._accepted = self._accepted * MEMORY + num_accepted
-        self._num_judged += 1
-        share = self._accepted / self._drafted
-        if share >= ENOUGH_SHARE:
-            self._next_pause = FIRST_PAUSE
-        elif share < LEAST_SHARE and self._num_judged >= self._trial_drafts:
-            self._pause()
-
-    def _pause(self) -> None:
-        self._tokens_left = self._next_pause
-        self._next_pause = min(2 * self._next_pause, LONGEST_PAUSE)
-        self._drafted = self._accepted = 0.0
-        self._num_judged = 0
+    def note(self, num_guessed: int, num_right: int) -> float:
+        """The share, with this guess."""
+        self._guessed = self._guessed * MEMORY + num_guessed
+        self._right = self._right * MEMORY + num_right
+        self.num_noted += 1
+        return self._right / self._guessed

@@ -1,14 +1,22 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.engine import lookup
-from inference.engine.lookup import Lookup, Trust
+from inference.engine.lookup import Lookup
 
 texts = st.lists(st.integers(0, 3), max_size=40)
 
 
+def paying(tokens):
+    """Its guesses have been right."""
+    found = Lookup(tokens)
+    found._pays = True
+    for _ in range(3):
+        found.judge(1, 1)
+    return found
+
+
 def draft_of(tokens, max_tokens=4):
-    return Lookup(tokens).draft(max_tokens)
+    return paying(tokens).draft(max_tokens)
 
 
 def expected(tokens, max_tokens):
@@ -25,7 +33,7 @@ def expected(tokens, max_tokens):
 
 @given(texts, texts, st.integers(0, 12))
 def test_a_draft_is_what_followed_the_last_time(prompt, answer, max_tokens):
-    found = Lookup(prompt)
+    found = paying(prompt)
     for token in answer:
         found.append(token)
 
@@ -56,54 +64,50 @@ def test_nothing_is_drafted_where_there_is_no_room():
 # Whether it pays
 
 
-def judged(*shares, trust=None):
-    trust = trust or Trust()
-    for drafted, accepted in shares:
-        trust.note(drafted, accepted)
-    return trust
+def test_nothing_is_drafted_before_three_guesses_would_have_been_right_as_often_as_not():
+    found = Lookup([1, 2, 3, 4, 5, 6, 7])
+    drafts = [found.draft(1)]
+    for token in (1, 2, 3, 4, 5):
+        found.append(token)
+        drafts.append(found.draft(1))
+
+    assert drafts == [[], [], [], [], [], [6]]
 
 
-def test_drafts_that_are_wrong_stop_after_a_few():
-    found = Lookup([1, 2, 1, 2])
-    for _ in range(lookup.TRIAL_DRAFTS):
-        assert found.draft(4)
+def test_what_seldom_comes_as_before_is_never_drafted():
+    found = Lookup([1, 2])
+    for number in range(10, 100):
+        for token in (1, 2, number):
+            found.append(token)
+            assert found.draft(4) == []
+
+
+def test_drafts_that_are_wrong_stop_until_they_would_have_been_right():
+    found = paying([1, 2, 3, 4, 5, 6] * 3)
+    num_wrong = 0
+    while found.draft(4):
         found.judge(4, 0)
+        num_wrong += 1
+    assert num_wrong <= 6
 
-    assert found.draft(4) == []
-
-
-def fail(trust):
-    """Until there are no drafts; then how many tokens are without."""
-    while trust.is_on:
-        trust.note(4, 0)
-    passed = 0
-    while not trust.is_on:
-        trust.pass_token()
-        passed += 1
-    return passed
-
-
-def test_they_are_tried_again_after_a_while_and_then_later():
-    trust = Trust()
-
-    assert [fail(trust) for _ in range(6)] == [64, 128, 256, 512, 1024, 1024]
-
-
-def test_a_trial_that_goes_well_forgets_how_long_the_pauses_were():
-    trust = Trust()
-    assert [fail(trust), fail(trust)] == [64, 128]
-    trust.note(4, 4)
-
-    assert fail(trust) == 64
+    for token in (1, 2):
+        found.append(token)
+        assert found.draft(4) == []
+    found.append(3)
+    assert found.draft(4) == [4, 5, 6, 1]
 
 
 @given(st.lists(st.sampled_from([(4, 1), (4, 2), (4, 4), (8, 2)]), max_size=60))
 def test_drafts_of_which_a_quarter_is_right_go_on(shares):
-    assert judged(*shares).is_on
+    found = paying([1, 2, 3] * 3)
+    for num_drafted, num_accepted in shares:
+        found.judge(num_drafted, num_accepted)
+
+    assert found.draft(1) == [1]
 
 
 def test_no_draft_is_no_judgement():
-    found = Lookup([1, 2, 1, 2])
+    found = paying([1, 2, 1, 2])
     for _ in range(10):
         found.judge(0, 0)
 
@@ -111,4 +115,7 @@ def test_no_draft_is_no_judgement():
 
 
 def test_one_draft_does_not_decide():
-    assert judged((8, 0)).is_on
+    found = paying([1, 2] * 9)
+    found.judge(2, 0)
+
+    assert found.draft(1) == [1]
