@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from uuid import UUID
 
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 
 from .errors import MessageNotFound
 from .models import Attachment, Conversation, Message
@@ -44,20 +44,44 @@ def branch(conversation: Conversation, last: int | None = None) -> list[Shown]:
     return [Shown(rows[key], [uids[one] for one in tree.siblings(key)]) for key in path]
 
 
-def attachments_before(branch: Sequence[Shown]) -> dict[int, int]:
-    """How many there are before each message, by its primary key."""
+def end_of_branch(uid: UUID, length: int) -> tuple[list[Shown], int]:
+    """The message and up to `length - 1` before it, and how many attachments are before those.
+
+    Nothing else is read of the conversation but its shape.
+
+    Raises:
+        Message.DoesNotExist: it is not there.
+    """
+    uids, tree = _shape_around(uid)
+    if not uids:
+        raise Message.DoesNotExist
+    path = tree.path(_key_of(uid, uids.items()))
+    end, before = path[-length:], path[:-length]
+    rows = Message.objects.select_related("conversation").prefetch_related("attachments__source")
+    found = rows.in_bulk(end)
+    parent = Message(pk=before[-1], uid=uids[before[-1]]) if before else None
+    for key in end:  # asked for by templates, which want no more than its uid of the first
+        found[key].parent, parent = parent, found[key]
+    num_before = Attachment.objects.filter(message__in=before).count() if before else 0
+    return [Shown(found[key], [uids[one] for one in tree.siblings(key)]) for key in end], num_before
+
+
+def attachments_before(branch: Sequence[Shown], num_before: int = 0) -> dict[int, int]:
+    """How many there are before each message, by its primary key; `num_before` the first."""
     counts = [len(one.message.attachments.all()) for one in branch]
     keys = (one.message.pk for one in branch)
-    return dict(zip(keys, accumulate(counts, initial=0), strict=False))
+    return dict(zip(keys, accumulate(counts, initial=num_before), strict=False))
 
 
 def num_attachments(uid: UUID) -> int:
     """Files that the branch up to that message gives the model to read."""
-    message = Message.objects.select_related("conversation").filter(uid=uid).first()
-    if message is None:
+    beside = Attachment.objects.filter(message__conversation__messages__uid=uid)
+    carriers = {*beside.values_list("message_id", flat=True)}
+    if not carriers:  # as in most conversations
         return 0
-    path = _shape(message.conversation)[1].path(message.pk)
-    return Attachment.objects.filter(message__in=path).count()
+    uids, tree = _shape_around(uid)
+    path = tree.path(_key_of(uid, uids.items()))
+    return Attachment.objects.filter(message__in=carriers.intersection(path)).count()
 
 
 def messages_up_to(last: Message) -> list[Message]:
@@ -81,7 +105,16 @@ def switch(conversation: Conversation, uid: UUID) -> None:
 
 
 def _shape(conversation: Conversation) -> tuple[dict[int, UUID], Tree]:
-    rows = [*conversation.messages.values_list("pk", "uid", "parent_id")]
+    return _shape_of(conversation.messages.all())
+
+
+def _shape_around(uid: UUID) -> tuple[dict[int, UUID], Tree]:
+    """Of the conversation that the message is in; empty if it is in none."""
+    return _shape_of(Message.objects.filter(conversation__messages__uid=uid))
+
+
+def _shape_of(messages: QuerySet[Message]) -> tuple[dict[int, UUID], Tree]:
+    rows = [*messages.values_list("pk", "uid", "parent_id")]
     return {pk: uid for pk, uid, _ in rows}, Tree({pk: parent for pk, _, parent in rows})
 
 

@@ -7,9 +7,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from .branch import Shown, attachments_before
-from .branch import branch as branch_of
-from .models import Message
+from .branch import attachments_before, end_of_branch
 from .rendering import apart
 
 
@@ -27,16 +25,16 @@ def _language(request: HttpRequest) -> str:
 
 
 def _turn(answer: UUID, language: str) -> str:
-    branch = _branch(answer)
-    question, shown = branch[-2:]
-    context = {"question": question, "answer": shown, "numbers": attachments_before(branch)}
+    turn, num_before = end_of_branch(answer, 2)
+    numbers = attachments_before(turn, num_before)
+    context = {"question": turn[0], "answer": turn[1], "numbers": numbers}
     with translation.override(language):
         return _text("chat/turn.html", context)
 
 
 def _message(uid: UUID, language: str) -> str:
-    branch = _branch(uid)
-    context = {"shown": branch[-1], "numbers": attachments_before(branch)}
+    [shown], num_before = end_of_branch(uid, 1)
+    context = {"shown": shown, "numbers": attachments_before([shown], num_before)}
     with translation.override(language):
         return _text("chat/message.html", context)
 
@@ -44,8 +42,3 @@ def _message(uid: UUID, language: str) -> str:
 def _text(template: str, context: dict[str, Any]) -> str:
     """A text and nothing more: frames are encoded by who knows no strings of Django's."""
     return render_to_string(template, context) + ""
-
-
-def _branch(uid: UUID) -> list[Shown]:
-    message = Message.objects.select_related("conversation").get(uid=uid)
-    return branch_of(message.conversation, message.pk)

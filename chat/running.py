@@ -31,9 +31,13 @@ def end(answer: Message, status: Status, **fields: Any) -> bool:
     Raises:
         Message.DoesNotExist: its conversation was deleted meanwhile.
     """
-    done = _ours(answer).update(status=status, **OVER, **fields)
-    _refresh(answer)
-    return bool(done)
+    fields |= {"status": status, **OVER}
+    if not _ours(answer).update(**fields):
+        _refresh(answer)
+        return False
+    for name, value in fields.items():  # nobody else writes it: nothing to be read again
+        setattr(answer, name, value)
+    return True
 
 
 def _ours(answer: Message) -> MessageQuerySet:

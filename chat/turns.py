@@ -107,7 +107,7 @@ AS_NEW: dict[str, Any] = {
 }
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def begin_after(
     question: Message, model: str, channel: str, *, changed: Sequence[str] = ()
 ) -> Turn:

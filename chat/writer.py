@@ -24,6 +24,7 @@ from inference.tools import Text, format_of
 from . import branch, groups, running
 from .ending import columns_of
 from .errors import ConversationBusy
+from .gate import gate
 from .listening import NOBODY, Admitted, Listener
 from .making import Fields, Making
 from .models import Message, Status
@@ -107,11 +108,13 @@ async def begin(
 async def _stored(store: Callable[[str], Awaitable[Turn]], channel: str) -> Turn:
     """In a conversation of which a process that has died had an answer, too."""
     try:
-        return await store(channel)
+        async with gate():
+            return await store(channel)
     except ConversationBusy as busy:
         if not await give_up_unwritten(busy.conversation_id):
             raise
-    return await store(channel)
+    async with gate():
+        return await store(channel)
 
 
 class Writer:

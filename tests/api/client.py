@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -54,13 +54,21 @@ class Api:
 
     async def metric(self, name: str, **labels: str) -> float:
         """The value on /metrics; 0 if it is not there yet."""
-        page = (await self.get("/metrics")).content.decode()
-        # Not all of it: a long test run has thousands of lines about Django's views.
-        text = "\n".join(line for line in page.splitlines() if line.startswith(name)) + "\n"
-        samples = (s for family in text_string_to_metric_families(text) for s in family.samples)
-        return sum(
-            s.value for s in samples if s.name == name and labels.items() <= s.labels.items()
-        )
+        return (await self.metrics([name], **labels))[name]
+
+    async def metrics(self, names: Iterable[str], **labels: str) -> dict[str, float]:
+        """The values of one page: in a long test run it has thousands of lines about views."""
+        page = (await self.get("/metrics")).content.decode().splitlines()
+        return {
+            name: _value([line for line in page if line.startswith(name)], name, labels)
+            for name in names
+        }
+
+
+def _value(lines: list[str], name: str, labels: dict[str, str]) -> float:
+    families = text_string_to_metric_families("\n".join(lines) + "\n")
+    samples = (sample for family in families for sample in family.samples)
+    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
 
 async def body_of(response: Any) -> str:

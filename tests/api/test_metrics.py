@@ -35,9 +35,10 @@ PROMPT = {"model": "fake", "prompt": "a b c"}
 
 async def moved(api, names, ask):
     """By how much the asking changed each metric."""
-    before = {name: await api.metric(name) for name in names}
+    before = await api.metrics(names)
     await ask
-    return {name: await api.metric(name) - before[name] for name in names}
+    after = await api.metrics(names)
+    return {name: after[name] - before[name] for name in names}
 
 
 async def read(asked):

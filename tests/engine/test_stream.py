@@ -145,8 +145,9 @@ async def test_taking_waits_for_the_end(desk):
     assert await taking is None
 
 
-async def test_silence_is_a_heartbeat(desk, monkeypatch):
+async def test_silence_is_a_heartbeat(monkeypatch):
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.001)
+    desk = Desk()
 
     assert await desk.mailbox.take() == Piece("", 0)
     assert await desk.mailbox.take() == Piece("", 0)
@@ -154,8 +155,9 @@ async def test_silence_is_a_heartbeat(desk, monkeypatch):
     assert await desk.mailbox.take() == Piece("a", 1)
 
 
-async def test_no_heartbeat_before_its_time(desk, monkeypatch):
+async def test_no_heartbeat_before_its_time(monkeypatch):
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 1000)
+    desk = Desk()
     taking = asyncio.create_task(desk.mailbox.take())
 
     done, _ = await asyncio.wait([taking], timeout=0.02)
