@@ -303,8 +303,13 @@ class Scheduler:
 
     def _prefilling(self, lane: Iterable[Sequence]) -> list[Sequence]:
         prefilling = [s for s in lane if not s.is_decoding]
-        prefilling.sort(key=lambda s: (s.rank, self.shares.served(s.owner)))
+        prefilling.sort(key=self._order_of_prefill)
         return prefilling
+
+    def _order_of_prefill(self, sequence: Sequence) -> tuple[int, float, int]:
+        """Whoever comes counts like who has had least; of both, who has less goes first."""
+        owner = sequence.owner
+        return sequence.rank, self.shares.served(owner), self._num_running[owner]
 
     def _newcomer(self, prefilling: list[Sequence]) -> Sequence | None:
         """Whose owner has no answer under way, and whose prompt is more than a chunk, but short:

@@ -650,6 +650,18 @@ def test_nobody_waits_for_two_newcomers_in_a_row():
     assert steps[2] == [(carol.id, 11, True)]
 
 
+def test_a_newcomers_prompt_goes_before_those_of_a_crowd_that_came_first():
+    simulation = Simulation(num_cells=400, batch_tokens=64, prefill_chunk_tokens=4)
+    simulation.arrive([1], 40, owner="alice")
+    simulation.step()
+    for _ in range(2):
+        simulation.arrive([1, 2] * 10, 9, owner="alice")
+    simulation.step()
+    bob = simulation.arrive([1, 2, 3] * 5, 9, owner="bob")
+
+    assert shares(simulation.step()) == [(bob.id, 15, True)], "in its first step"
+
+
 def test_of_an_owner_with_an_answer_under_way_it_is_not():
     simulation = Simulation(num_cells=400, batch_tokens=64, prefill_chunk_tokens=4)
     simulation.arrive([1], 40, owner="alice")
