@@ -80,7 +80,7 @@ def num_attachments(uid: UUID) -> int:
     if not carriers:  # as in most conversations
         return 0
     uids, tree = _shape_around(uid)
-    path = tree.path(_key_of(uid, uids.items()))
+    path = tree.path(_key_of(uid, uids.items())) if uids else []  # it may just have been deleted
     return Attachment.objects.filter(message__in=carriers.intersection(path)).count()
 
 

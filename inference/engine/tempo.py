@@ -39,4 +39,5 @@ class Tempo:
         change = min(max(self._target / seconds, 1 / LARGEST_CHANGE), LARGEST_CHANGE)
         if num_tokens < self.chunk_tokens and change > 1:
             return  # a part of a chunk is quick
-        self._chunk = min(max(num_tokens * change, self._least), self._most)
+        least = max(self._least, self._chunk / LARGEST_CHANGE)
+        self._chunk = min(max(num_tokens * change, least), self._most)

@@ -217,9 +217,11 @@ def test_a_part_of_a_chunk_says_nothing():
 def test_a_part_of_a_chunk_that_takes_too_long_makes_chunks_smaller():
     tempo = Tempo(64, most=512, target_seconds=0.2)
 
-    tempo.note(48, 0.24)
+    tempo.note(60, 0.24)
+    assert tempo.chunk_tokens == 50
 
-    assert tempo.chunk_tokens == 40
+    tempo.note(2, 0.3)
+    assert tempo.chunk_tokens == int(50 / LARGEST_CHANGE), "a single slow step says little"
 
 
 def test_a_prompt_that_was_computed_at_once_says_nothing():
