@@ -56,7 +56,7 @@ class Visitor:
 
     def leave(self) -> None:
         self.context.close()
-        assert self.complaints == []
+        assert not self.complaints, self.complaints
         assert self.elsewhere == [], "a page has asked another host"
 
     def _said(self, message: ConsoleMessage) -> None:
