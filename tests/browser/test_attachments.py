@@ -46,6 +46,33 @@ def test_a_file_is_dropped_anywhere_on_the_page(page):
     expect(text_of(done(page))).to_contain_text("dropped words")
 
 
+def test_a_message_that_is_sent_while_its_file_is_read_waits_for_that(page):
+    held = []
+    page.route("**/attachments/", lambda route: held.append(route))
+    page.locator("#files").set_input_files(NOTES)
+    expect(chip(page)).to_have_attribute("aria-busy", "true")
+    ask(page, "What is in it?")
+    expect(questions(page)).to_have_count(0)
+    held.pop().continue_()
+
+    expect(text_of(done(page))).to_contain_text("three more words")
+    expect(questions(page).last.locator(".attachments .name")).to_have_text("notes.txt")
+
+
+def test_one_whose_file_is_not_taken_stays_in_the_field(alice, page):
+    alice.may_complain("status of 400")
+    held = []
+    page.route("**/attachments/", lambda route: held.append(route))
+    page.locator("#files").set_input_files(NOTES)
+    ask(page, "What is in it?")
+    expect(chip(page)).to_have_attribute("aria-busy", "true")
+    held.pop().fulfill(status=400, json={"error": {"message": "It is no text."}})
+
+    expect(page.get_by_role("alert")).to_contain_text("It is no text.")
+    expect(field(page)).to_have_value("What is in it?")
+    expect(questions(page)).to_have_count(0)
+
+
 def test_files_that_were_not_sent_are_there_when_the_page_is_loaded_again(page):
     ask_and_wait(page, "hello")
     page.locator("#files").set_input_files(NOTES)

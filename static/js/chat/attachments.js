@@ -2,7 +2,7 @@
 
 import { filesOf, keepFiles } from "./drafts.js";
 import { listenForDrops } from "./dropping.js";
-import { dashed } from "./ids.js";
+import { dashed, hex } from "./ids.js";
 import { say } from "./texts.js";
 import { forget, sent, unsent } from "./uploads.js";
 
@@ -12,6 +12,7 @@ export class Attachments {
   #onError;
   #key;
   #copies;
+  #tell;
 
   // `key` names the draft that they go with. A message has a copy of its own: `copies` of them.
   constructor(form, key, onError, copies = 1) {
@@ -42,8 +43,11 @@ export class Attachments {
     this.#keep();
   }
 
-  get isUploading() {
-    return this.#list.querySelector("[aria-busy]") !== null;
+  // True once all files are there; false if one was not taken, or somebody asks again.
+  allRead() {
+    this.#answer(false);
+    if (!isBusy(this.#list)) return true;
+    return new Promise((tell) => (this.#tell = tell));
   }
 
   // Of one message's files.
@@ -84,6 +88,10 @@ export class Attachments {
     };
   }
 
+  #answer(areRead) {
+    this.#tell = this.#tell?.(areRead);
+  }
+
   #add(files) {
     for (const file of files) this.#upload(file);
   }
@@ -121,6 +129,7 @@ export class Attachments {
     chip.querySelector(".cost").textContent = say("tokens", { count });
     if (note) this.#onError(note); // such as pages without a text
     this.#keep();
+    if (!isBusy(this.#list)) this.#answer(true);
   }
 
   #remove(chip) {
@@ -133,8 +142,9 @@ export class Attachments {
   #discard(chip) {
     chip.remove();
     this.#list.hidden = !this.#list.children.length;
+    this.#answer(false);
   }
 }
 
-const hex = (uid) => uid.replaceAll("-", "");
+const isBusy = (list) => list.querySelector("[aria-busy]") !== null;
 const uidsOf = (chip) => (chip.dataset.uids ?? "").split(" ").filter(Boolean);

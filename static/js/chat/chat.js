@@ -85,8 +85,9 @@ class Chat {
 
   async #send() {
     const { composer, attachments, thread } = this;
+    if (!(await attachments.allRead())) return;
     const text = composer.text;
-    if ((!text.trim() && !attachments.uids().length) || attachments.isUploading) return;
+    if (!text.trim() && !attachments.uids().length) return;
     if (composer.isRunning) return showRefusal({ code: "conversation_busy" });
     const frame = { type: "send", text, attachments: attachments.uids(), model: this.model.value };
     const { conversation } = thread;

@@ -84,9 +84,10 @@ export function start(root) {
 
   form.querySelector('[data-do="settings"]').addEventListener("click", () => settings.open());
   composer.addEventListener("send", async () => {
+    if (!(await attachments.allRead())) return;
     const text = composer.text;
     const files = sides.map((_, copy) => attachments.uids(copy));
-    if ((!text.trim() && !files[0].length) || composer.isRunning || attachments.isUploading) return;
+    if ((!text.trim() && !files[0].length) || composer.isRunning) return;
     const putBack = attachments.take();
     composer.text = "";
     const accepted = await Promise.all(sides.map((side, copy) => side.send(text, files[copy])));
