@@ -107,7 +107,7 @@ AS_NEW: dict[str, Any] = {
 }
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def begin_after(
     question: Message, model: str, channel: str, *, changed: Sequence[str] = ()
 ) -> Turn:

@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 
 from .backend import Backend
 from .config import EngineConfig, EngineInfo
-from .kvcache import LEAST_SAVED_TOKENS, KvCache
+from .kvcache import LEAST_SAVED_TOKENS, KvCache, Move, Save
 from .radix import Path
 from .request import Sequence
 from .snapshots import SnapshotStore
@@ -32,7 +32,7 @@ class Cost:
 class Archive:
     """Between the cache of one backend and a store of snapshots. For the engine's thread.
 
-    `move` does what the cache wants of the backend.
+    `do` does one thing that the cache wants of the backend.
 
     While somebody is at work, a state is saved only if that costs less than computing it
     again, as often as it will be: a GPU computes an 8B model's tokens as fast as it hands out
@@ -44,15 +44,14 @@ class Archive:
         backend: Backend,
         cache: KvCache,
         store: SnapshotStore,
-        move: Callable[[], None],
+        do: Callable[[Move], None],
         clock: Callable[[], float],
     ) -> None:
         self._backend = backend
         self._cache = cache
         self._store = store
-        self._move = move
+        self._do = do
         self._clock = clock
-        self._is_resting = False
         # Whose tokens, and how many, each idle slot had when it was looked at last.
         self._tried: dict[int, tuple[str, int]] = {}
         self._cost_of_saving = Cost()
@@ -70,14 +69,15 @@ class Archive:
 
     def save(self, slot: int, path: Path) -> None:
         """Keep what the slot is about to lose: these tokens."""
-        if (self._is_resting or self.is_worth_it) and not self._is_kept(path):
+        if self.is_worth_it and not self._is_kept(path):
             self._save(slot, path)
 
     def keep_one(self) -> bool:
-        """While nobody is at work, save what is about to leave, and an idle slot of those that
+        """While nobody is at work, save what is about to leave, or an idle slot of those that
         are not saved when they are given up; False: there is none.
         """
-        self._move_at_rest()
+        if self._keep_leaving():
+            return True
         if self.is_worth_it:
             return False
         for slot, path in self._cache.idle():
@@ -90,11 +90,21 @@ class Archive:
                 return True
         return False
 
-    def _move_at_rest(self) -> None:
-        """A conversation larger than all idle cells leaves the moment it is idle."""
-        self._is_resting = True
-        self._move()
-        self._is_resting = False
+    def _keep_leaving(self) -> bool:
+        """Save the first that is about to leave: what is larger than all idle cells does so the
+        moment it is idle. False: there is none, and idle slots have what the cache says.
+        """
+        while move := self._cache.take_move():
+            if not isinstance(move, Save):
+                self._do(move)
+            elif not self._is_kept(move.path):
+                self._save(move.slot, move.path)
+                return True
+        return False
+
+    def _move(self) -> None:
+        for move in self._cache.take_moves():
+            self._do(move)
 
     def _is_kept(self, path: Path) -> bool:
         """What is public is computed soon enough."""
@@ -149,7 +159,8 @@ class Archive:
     def close(self) -> None:
         """Keep all that is idle."""
         self.tidy(time.time())
-        self._move_at_rest()
+        while self._keep_leaving():
+            pass
         for slot, path in self._cache.idle():
             if len(path.tokens) >= LEAST_SAVED_TOKENS and not self._is_kept(path):
                 self._save(slot, path)

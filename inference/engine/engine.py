@@ -67,7 +67,7 @@ class Engine:
             speculation=Speculation(info.draft_tokens, backend.drafter),
         )
         store = make_store(backend.config, info)
-        self._archive = store and Archive(backend, self.scheduler.cache, store, self._move, clock)
+        self._archive = store and Archive(backend, self.scheduler.cache, store, self._do, clock)
         self._pace = Pace()
         self._reporter = Reporter(self.scheduler, self._pace)
         self._send = send

@@ -1,5 +1,6 @@
 """Which cells of the KV cache hold what, and which are given up first."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -103,7 +104,7 @@ class KvCache:
         num_all = self._num_slots + self._num_idle_slots
         self._free_slots = list(range(self._num_slots))[::-1]
         self._free_idle_slots = list(range(self._num_slots, num_all))[::-1]
-        self._moves: list[Move] = []
+        self._moves: deque[Move] = deque()
         self._uses = 0
         self._num_spread = 0
 
@@ -132,8 +133,13 @@ class KvCache:
         return len(self._live) < self._num_slots
 
     def take_moves(self) -> list[Move]:
-        moves, self._moves = self._moves, []
+        moves = list(self._moves)
+        self._moves.clear()
         return moves
+
+    def take_move(self) -> Move | None:
+        """The next of them alone, if there is one."""
+        return self._moves.popleft() if self._moves else None
 
     def give_up_idle(self) -> None:
         """Keep nothing but what is live."""

@@ -32,6 +32,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from .machine import available_cores
+
 MAGIC = b"LLMSITKV"
 VERSION = 3
 DIGEST_BYTES = 32
@@ -73,7 +75,7 @@ def _digest_parts(size: int, digest_part: Callable[[slice], bytes]) -> bytes:
     parts = [slice(start, min(start + PART_BYTES, size)) for start in range(0, size, PART_BYTES)]
     if len(parts) < 2:
         return digest(*map(digest_part, parts))
-    with ThreadPoolExecutor(min(len(parts), MOST_THREADS, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(len(parts), MOST_THREADS, available_cores())) as threads:
         return digest(*threads.map(digest_part, parts))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from inference.engine.archive import WORTH, Archive
-from inference.engine.kvcache import KvCache, Save
+from inference.engine.kvcache import Copy, KvCache, Save
 from inference.engine.radix import Path
 from inference.engine.snapshots import SnapshotStore
 
@@ -19,6 +19,7 @@ class Backend:
         self.seconds = seconds
         self.now = 0.0
         self.saved = []
+        self.done = []
 
     def save(self, slot):
         self.saved.append(slot)
@@ -32,15 +33,20 @@ class Bench:
         self.cache = KvCache(1000, 2, num_idle_slots=8)
         self.store = SnapshotStore("f", None, 2**20, 0)
         self.archive = Archive(
-            self.backend, self.cache, self.store, self.move, lambda: self.backend.now
+            self.backend, self.cache, self.store, self.do, lambda: self.backend.now
         )
         for number in range(4):
             compute_and_leave(self.cache, tokens_of(number), f"owner {number}")
 
+    def do(self, move):
+        if isinstance(move, Save):
+            self.archive.save(move.slot, move.path)
+        else:
+            self.backend.done.append(move)
+
     def move(self):
         for move in self.cache.take_moves():
-            if isinstance(move, Save):
-                self.archive.save(move.slot, move.path)
+            self.do(move)
 
     def knows(self, seconds_of_computing):
         self.archive.save(self.cache.idle()[0][0], self.path(0))
@@ -86,12 +92,50 @@ def test_what_is_longer_than_all_idle_cells_is_saved_before_anybody_comes(end):
     bench.cache.max_idle_cells = NUM_TOKENS // 2
     compute_and_leave(bench.cache, tokens_of(9), "owner 9")
 
-    bench.archive.keep_one() if end == "rest" else bench.archive.close()
+    if end == "close":
+        bench.archive.close()
+    while end == "rest" and bench.archive.keep_one():
+        pass
 
     assert bench.store.find("owner 9", tokens_of(9)).num_tokens == NUM_TOKENS
     compute_and_leave(bench.cache, tokens_of(8), "owner 8")
     bench.move()
     assert bench.store.find("owner 8", tokens_of(8)) is None, "somebody waits"
+
+
+def test_of_those_that_leave_one_is_saved_at_a_time_since_somebody_may_come():
+    bench = Bench(seconds=2.0)
+    bench.knows(seconds_of_computing=1.0)
+    bench.move()
+    bench.backend.saved.clear()
+    bench.cache.max_idle_cells = NUM_TOKENS // 2
+    for number in (8, 9):
+        compute_and_leave(bench.cache, tokens_of(number), f"owner {number}")
+    num_leaving = sum(isinstance(move, Save) for move in bench.cache._moves)
+    assert num_leaving > 2
+
+    saved = []
+    while bench.archive.keep_one():
+        saved.append(len(bench.backend.saved))
+
+    assert saved == [*range(1, len(saved) + 1)]
+    for number in (8, 9):
+        assert bench.store.find(f"owner {number}", tokens_of(number)).num_tokens == NUM_TOKENS
+
+
+def test_an_idle_slot_is_saved_once_it_has_its_cells():
+    bench = Bench(seconds=2.0)
+    bench.knows(seconds_of_computing=1.0)
+    bench.move()
+    bench.backend.done.clear()
+    compute_and_leave(bench.cache, tokens_of(9), "owner 9")
+
+    while bench.archive.keep_one():
+        pass
+
+    [kept] = [slot for slot, path in bench.cache.idle() if path.owner == "owner 9"]
+    assert any(isinstance(move, Copy) and move.slot == kept for move in bench.backend.done)
+    assert not bench.cache.take_moves()
 
 
 def test_what_there_is_no_room_for_is_tried_once():

@@ -15,8 +15,8 @@ from .library import llama
 
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 GROUPS_A_CANDIDATE = 8  # the more there are, the fewer tokens are left; each costs
-MOST_LEFT = 8  # of those that are wanted; if there are more, all are as quick
-LEAST_TOKENS = 4096
+MOST_LEFT = 8  # for each that is wanted; where more are alike, the chain has all of them
+LEAST_TOKENS = 4096  # of a vocabulary
 
 
 def leaves_allowed_only(params: SamplingParams, num_allowed: int) -> bool:

@@ -42,7 +42,6 @@ CPU_PREFILL_CHUNK_TOKENS = 64
 # is for nothing: SmolLM2 on 2 cores, 7 answers and a chunk of 64 took 307 to 356 ms, and with a
 # chunk of 56 236 to 240, where a token of a prompt alone takes 3.5.
 CPU_MIXED_TOKENS = 63
-TILED_CACHE_TYPES = ("f16",)
 IDLE_SLOTS = 64
 DRAFT_TOKENS = 8
 GPU_IDLE_TOKENS = 4096
@@ -78,7 +77,7 @@ def prefill_chunk_tokens(config: EngineConfig) -> int:
 
 def mixed_tokens(config: EngineConfig) -> int:
     """Tokens of a step with answers and prompts, at most; 0: any number."""
-    is_tiled = config.flash_attention != "off" and config.kv_cache_type in TILED_CACHE_TYPES
+    is_tiled = config.flash_attention != "off" and config.kv_cache_type == "f16"
     return 0 if uses_gpu(config) or not is_tiled else CPU_MIXED_TOKENS
 
 
