@@ -118,7 +118,8 @@ def test_of_those_that_leave_one_is_saved_at_a_time_since_somebody_may_come():
     while bench.archive.keep_one():
         saved.append(len(bench.backend.saved))
 
-    assert saved == [*range(1, len(saved) + 1)]
+    assert saved == [*range(1, len(bench.backend.saved) + 1)]
+    assert len(saved) > 2
     for number in (8, 9):
         assert bench.store.find(f"owner {number}", tokens_of(number)).num_tokens == NUM_TOKENS
 
