@@ -201,6 +201,73 @@ def test_people_do_not_see_each_others_conversations(alice, bob):
     assert bob.context.request.get(page.url + "export.json").status == 404
 
 
+@pytest.fixture
+def renamed(alice, kitchen):
+    """A function: the page that shows Soup, once that is called Broth on another device."""
+
+    def rename():
+        choose(elsewhere, "Soup", "Rename")
+        elsewhere.get_by_label("Title").fill("Broth")
+        elsewhere.get_by_label("Title").press("Enter")
+        expect(kitchen.locator("#title")).to_have_text("Broth")
+
+    row(kitchen, "Soup").locator(".chat-link").click()
+    expect(kitchen.locator("#title")).to_have_text("Soup")
+    elsewhere = alice.open()
+    return rename
+
+
+def test_a_new_title_is_listed_and_the_focus_stays(kitchen, renamed):
+    cake = row(kitchen, "Cake").locator(".chat-link")
+    cake.focus()
+    renamed()
+
+    expect(row(kitchen, "Broth")).to_be_visible()
+    expect(cake).to_be_focused()
+
+
+def test_an_open_menu_stays_and_the_new_title_is_listed_when_it_is_shut(kitchen, renamed):
+    row(kitchen, "Cake").locator("summary").click()
+    pin = row(kitchen, "Cake").get_by_role("button", name="Pin", exact=True)
+    expect(pin).to_be_visible()
+    renamed()
+    expect(row(kitchen, "Soup")).to_be_visible()
+    expect(pin).to_be_visible()
+
+    kitchen.keyboard.press("Escape")
+    expect(row(kitchen, "Broth")).to_be_visible()
+
+
+def test_a_menu_that_is_opened_while_another_list_is_on_its_way_stays(kitchen, renamed):
+    held = []
+    kitchen.route("**/c/list/**", lambda route: held.append(route))
+    with kitchen.expect_request("**/c/list/**"):
+        renamed()
+    row(kitchen, "Cake").locator("summary").click()
+    pin = row(kitchen, "Cake").get_by_role("button", name="Pin", exact=True)
+    expect(pin).to_be_visible()
+    with kitchen.expect_event("requestfinished", lambda request: "/c/list/" in request.url):
+        held.pop().continue_()
+    kitchen.unroute("**/c/list/**")
+    expect(row(kitchen, "Soup")).to_be_visible()
+    expect(pin).to_be_visible()
+
+    kitchen.keyboard.press("Escape")
+    expect(row(kitchen, "Broth")).to_be_visible()
+
+
+def test_a_title_that_is_being_typed_is_not_lost_to_another(kitchen, renamed):
+    choose(kitchen, "Cake", "Rename")
+    title = kitchen.get_by_label("Title")
+    title.fill("Cak")
+    renamed()
+    title.press_sequentially("es")
+    title.press("Enter")
+
+    expect(row(kitchen, "Cakes")).to_be_visible()
+    expect(row(kitchen, "Broth")).to_be_visible()
+
+
 def test_a_stranger_is_asked_to_sign_in(alice, stranger):
     page = opened(alice, "How?", "So.")
     other = stranger.open(page.url)

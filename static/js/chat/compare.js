@@ -4,8 +4,8 @@ import { Attachments } from "./attachments.js";
 import { Composer } from "./composer.js";
 import { ask, showRefusal, showState } from "./connection.js";
 import { addressOf, dashed } from "./ids.js";
+import { changed } from "./library.js";
 import { Settings } from "./settings.js";
-import { changed } from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Thread } from "./thread.js";
 

@@ -41,16 +41,6 @@ function shown() {
   document.querySelector(".stage").inert = isDrawerOpen();
 }
 
-// The list of conversations that is shown, or what was searched for, reads itself anew.
-export function changed() {
-  document.body.dispatchEvent(new CustomEvent("chat:changed"));
-}
-
-// From where it came: it may be another list by now than the page was made with.
-document.addEventListener("htmx:configRequest", ({ detail }) => {
-  if (detail.elt.id === "library") detail.path = detail.elt.querySelector("[data-list]").dataset.list;
-});
-
 isPhone.addEventListener("change", () => {
   delete root.dataset.drawer;
   shown();

@@ -1,6 +1,6 @@
 // Tells the server where the days of this browser begin: it sorts conversations by them.
 
-import { changed } from "./sidebar.js";
+import { changed } from "./library.js";
 
 const YEAR_SECONDS = 365 * 24 * 60 * 60;
 const { timeZone } = Intl.DateTimeFormat().resolvedOptions();

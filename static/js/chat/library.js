@@ -1,0 +1,31 @@
+// The list of conversations at the side, or what was searched for, as it is read anew.
+
+const library = document.getElementById("library");
+let isStale = false;
+
+// A menu would be shut by another list, and a title that is being typed would be lost.
+const isInUse = () => library.querySelector("details[open], .chat-rename") !== null;
+
+export function changed() {
+  isStale = isInUse();
+  if (!isStale) document.body.dispatchEvent(new CustomEvent("chat:changed"));
+}
+
+function onceItIsLeft() {
+  if (isStale && !isInUse()) changed();
+}
+
+// From where it came: it may be another list by now than the page was made with.
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt === library) detail.path = library.querySelector("[data-list]").dataset.list;
+});
+
+// It may have been taken into use while the other list was on its way.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.requestConfig.elt !== library || !isInUse()) return;
+  detail.shouldSwap = false;
+  isStale = true;
+});
+
+library.addEventListener("toggle", onceItIsLeft, true);
+library.addEventListener("htmx:afterSwap", onceItIsLeft);
