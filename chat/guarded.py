@@ -35,8 +35,6 @@ NOT_LET_IN = 4401
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-REFUSALS = (NotLetIn, Refusal, RedisError)
-
 _open: Counter[str] = Counter()  # by owner
 
 
@@ -53,6 +51,9 @@ class GuardedConsumer(AsyncWebsocketConsumer):
     Subclasses have `opened`, `renew` and `closed` for what they do around the socket's
     life, and `heard` for what comes.
     """
+
+    _owner = ""  # of whoever has been let in
+    _watching: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
         """As Channels' own, but that makes a task for each message, and waits for two."""
@@ -71,6 +72,8 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         finally:
             for task in tasks:
                 await _ended(task)
+            if self._owner:
+                await self._left()
 
     async def _heed_all(self, receive: Receive) -> None:
         while True:
@@ -98,12 +101,10 @@ class GuardedConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         self._request = request_of(self.scope)
-        self._watching: asyncio.Task[None] | None = None
         self._bucket = Bucket(FRAMES_AT_ONCE, FRAMES_A_SECOND, time.monotonic())
-        self._owner = ""
         try:
             caller = await let_in(self._request)
-        except REFUSALS as error:
+        except (NotLetIn, Refusal, RedisError) as error:
             await self._refuse_handshake(error)
             return
         if _open[caller.owner] >= SOCKETS_EACH:
@@ -122,9 +123,8 @@ class GuardedConsumer(AsyncWebsocketConsumer):
             await count_stranger(self._request)
         await self.close()
 
-    async def disconnect(self, code: int) -> None:
-        if not self._owner:
-            return
+    async def _left(self) -> None:
+        """However it has ended: by its client, or because Redis is gone."""
         _open.subtract([self._owner])
         if not _open[self._owner]:
             del _open[self._owner]
@@ -146,7 +146,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):
             try:
                 await let_in(self._request)
                 await self.renew()
-            except REFUSALS:
+            except (NotLetIn, Refusal):
                 await self.close(NOT_LET_IN)
                 return
             except Exception:  # nobody listens unlooked at; pages come back by themselves

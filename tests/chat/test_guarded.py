@@ -18,9 +18,6 @@ class Open(GuardedConsumer):
     async def connect(self):
         await self.accept()
 
-    async def disconnect(self, code):
-        pass
-
     async def broken(self, message):
         raise ValueError("broken")
 

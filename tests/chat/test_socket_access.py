@@ -1,17 +1,21 @@
 """Who is let in at the chat socket, and to whose conversations."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
 from django.contrib.auth.models import Group
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from accounts.models import ApiKey, Policy, User
 from chat import guarded
+from chat.consumers import ChatConsumer
 from chat.models import Conversation, Message
 from llmsite.config import Config
 
@@ -163,6 +167,37 @@ async def test_whoever_signed_out_hears_nothing_more(alice, monkeypatch):
         end = await socket._socket.receive_output(20)
 
     assert (end["type"], end["code"]) == ("websocket.close", guarded.NOT_LET_IN)
+
+
+async def gone(*args):
+    raise RedisError("gone")
+
+
+async def test_whoever_could_not_be_looked_after_may_come_back(alice, monkeypatch):
+    monkeypatch.setattr(guarded, "LOOK_SECONDS", 0.01)
+    async with Socket.opened(**bearer(alice[2])) as socket:
+        monkeypatch.setattr(ChatConsumer, "renew", gone)
+        end = await socket._socket.receive_output(20)
+
+    assert (end["type"], end["code"]) == ("websocket.close", guarded.FAILED)
+
+
+async def test_a_socket_that_lost_its_layer_is_not_counted_any_more(alice, monkeypatch):
+    restarts = asyncio.Event()
+
+    async def receive(*args):
+        await restarts.wait()
+        await gone()
+
+    monkeypatch.setattr(type(get_channel_layer()), "receive", receive)
+    socket = Socket(**bearer(alice[2]))
+    assert await socket.is_let_in()
+    assert guarded._open
+    restarts.set()
+    await asyncio.wait([socket._socket.future], timeout=20)
+
+    assert isinstance(socket._socket.future.exception(), RedisError)
+    assert not guarded._open
 
 
 # Whose conversations
