@@ -1,11 +1,13 @@
 """What a request may say. Strict types: a number in quotes is no number."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from accounts.sizes import check_prompt_length
+from inference.models import LanguageModel
 from inference.runtime import SamplingParams
 
 from .choices import RANDOM, Selection
@@ -15,7 +17,7 @@ from .images import Gallery
 from .messages import Message, check_sendable
 from .refusals import ApiError, UnsupportedParameter
 from .thinking import ThinkingFields
-from .tools import ToolFields
+from .tools import ToolFields, ToolUse
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
 Token = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -222,14 +224,21 @@ class ChatCompletionRequest(ThinkingFields, GenerationRequest, ToolFields):
             why = "its last message has to be the beginning of an answer, from the assistant"
             raise ApiError(f"messages: {why}", param="messages")
 
-    def check_beside_tools(self) -> None:
+    def uses_tools(self, messages: Sequence[dict[str, Any]]) -> bool:
+        """Whether there are some, or calls of some in the conversation."""
+        return self.has_tools or any(message.get("tool_calls") for message in messages)
+
+    def tool_use(self, model: LanguageModel) -> ToolUse:
         """
         Raises:
+            ApiError: the tools make no sense.
             UnsupportedParameter: a field has no meaning where calls are read from the answer.
         """
+        use = ToolUse.of(self, model)
         for name in ("logprobs", "continue_final_message"):
-            if getattr(self, name):
+            if use.functions and getattr(self, name):
                 raise UnsupportedParameter(f"{name} is not supported beside tools.", param=name)
+        return use
 
     def num_logprobs(self) -> int | None:
         """

@@ -124,33 +124,48 @@ class InputTokensView(LimitedEndpoint):
         answer=InputTokens,
     )
     async def post(self, request: Request) -> HttpResponseBase:
-        body, prompt = _chat(request)
-        model = await allowed(request, body.model, prompt)
-        return Response({"object": "response.input_tokens", **await input_tokens(model, prompt)})
+        number = await num_tokens(*await _asked(request))
+        return Response({"object": "response.input_tokens", "input_tokens": number})
 
 
-async def input_tokens(model: LanguageModel, prompt: dict[str, Any]) -> dict[str, Any]:
-    count = await runtime.count_tokens(
-        *(model, prompt["messages"]),
-        template_options=prompt.get("template_options"),
-        images=prompt.get("images") or (),
-        load=True,
+async def num_tokens(model: LanguageModel, prompt: dict[str, Any]) -> int:
+    """Of a conversation, with the beginning of its answer.
+
+    Raises:
+        EngineError: it cannot be rendered, or the model not be loaded.
+    """
+    messages, options = prompt["messages"], prompt["template_options"]
+    number = await runtime.count_tokens(
+        model, messages, template_options=options, images=prompt["images"], load=True
     )
-    return {"input_tokens": count}
+    of_beginning = await runtime.count_texts(model, [_beginning(prompt)], load=True)
+    assert number is not None
+    assert of_beginning is not None
+    return number + of_beginning[0]
 
 
 async def rendered(request: Request) -> tuple[LanguageModel, str]:
     """The model that a chat request names, and the prompt that it would be given."""
-    body, prompt = _chat(request)
+    model, prompt = await _asked(request)
     refuse_images(prompt)
-    model = await allowed(request, body.model, prompt)
-    return model, await questions.render(model, prompt["messages"], prompt["template_options"])
+    text = await questions.render(model, prompt["messages"], prompt["template_options"])
+    return model, text + _beginning(prompt)
 
 
-def _chat(request: Request) -> tuple[ChatCompletionRequest, dict[str, Any]]:
+def _beginning(prompt: dict[str, Any]) -> str:
+    """What the answer goes on from."""
+    return str(prompt.get("prefix", "") + prompt.get("lead", ""))
+
+
+async def _asked(request: Request) -> tuple[LanguageModel, dict[str, Any]]:
+    """The model that a chat request names, and the prompt's fields of the engine's request."""
     body = checked(ChatCompletionRequest, request.data)
     body.ignored_params()  # raises what could not be asked either
-    return body, body.prompt()
+    prompt = body.prompt()
+    if body.uses_tools(prompt["messages"]):
+        model = await admission.allowed_model(caller(request), body.model)
+        prompt = body.tool_use(model).prompt(prompt)
+    return await allowed(request, body.model, prompt), prompt
 
 
 async def allowed(request: Request, name: str, prompt: dict[str, Any]) -> LanguageModel:

@@ -173,10 +173,5 @@ class ToolUse:
         return CallParser(self.format, self.functions, forced=self.forced, has_several=self.several)
 
 
-def mentions_tools(messages: Sequence[dict[str, Any]]) -> bool:
-    """Whether calls have been made in the conversation."""
-    return any(message.get("tool_calls") for message in messages)
-
-
 def _function(fields: FunctionFields) -> Function:
     return Function(fields.name, fields.description or "", fields.parameters or NO_ARGUMENTS)

@@ -36,7 +36,6 @@ from .openapi.operation import HELLO, STORY, operation
 from .refusals import NoSuchPath
 from .schemas import ChatCompletionRequest, CompletionRequest, GenerationRequest
 from .sse import EventStream
-from .tools import ToolUse, mentions_tools
 
 RECEIPT = "x-receipt"
 CAPABILITIES = {
@@ -93,10 +92,8 @@ async def chat_completion(
     body = checked(ChatCompletionRequest, request.data)
     prompt, params = body.prompt(), body.params()
     make_parser: Callable[[], CallParser | None] | None = None
-    if body.has_tools or mentions_tools(prompt["messages"]):
-        use = ToolUse.of(body, await admission.allowed_model(caller(request), body.model))
-        if use.functions:
-            body.check_beside_tools()
+    if body.uses_tools(prompt["messages"]):
+        use = body.tool_use(await admission.allowed_model(caller(request), body.model))
         prompt, make_parser = use.prompt(prompt), use.parser
         params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
     make_answer = partial(

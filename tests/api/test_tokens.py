@@ -50,6 +50,76 @@ async def test_messages_become_the_prompt_that_is_counted(api):
     assert used["prompt_tokens"] == 3
 
 
+TOOLS = [{"type": "function", "function": {"name": "clock", "description": "Tells the time."}}]
+CALLED = [
+    {"role": "user", "content": "a"},
+    {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "clock"}}]},
+    {"role": "tool", "tool_call_id": "1", "content": "noon"},
+]
+HERMES, MISTRAL = "{{ tools }}<tool_call>", "{{ tools }}[TOOL_CALLS][ARGS]"
+
+
+@pytest.mark.parametrize(
+    ("template", "fields", "ending"),
+    [
+        ("", {"messages": SAID, "tools": TOOLS}, " c"),
+        ("", {"messages": SAID, "tools": TOOLS, "tool_choice": "none"}, "a b c"),
+        ("", {"messages": CALLED}, " clock returned: noon"),
+        ("", {"messages": SAID, "functions": [TOOLS[0]["function"]]}, " c"),
+        (HERMES, {"messages": SAID, "tools": TOOLS, "tool_choice": "required"}, "c<tool_call>\n"),
+        (
+            MISTRAL,
+            {
+                "messages": SAID,
+                "tools": TOOLS,
+                "tool_choice": {"type": "function", "function": {"name": "clock"}},
+            },
+            "c[TOOL_CALLS]clock[ARGS]",
+        ),
+        (
+            "",
+            {
+                "messages": [*SAID, {"role": "assistant", "content": " d e"}],
+                "continue_final_message": True,
+            },
+            "a b c d e",
+        ),
+    ],
+)
+async def test_the_prompt_is_the_one_that_an_answer_is_given(
+    api, fake_model, template, fields, ending
+):
+    fake_model.chat_template = template
+    await fake_model.asave()
+
+    text = (await ask(api, TEMPLATE, **fields)).json()["prompt"]
+    number = (await ask(api, TOKENIZE, **fields)).json()["count"]
+    used = (await ask(api, "/v1/chat/completions", **fields, max_tokens=50)).json()["usage"]
+
+    assert text.endswith(ending)
+    assert number == used["prompt_tokens"] == len(text.split())
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", "required"])
+async def test_tools_are_counted_with_their_messages(api, choice):
+    fields = {"messages": CALLED, "tools": TOOLS, "tool_choice": choice, "max_tokens": 50}
+    counted = (await ask(api, INPUT_TOKENS, **fields)).json()["input_tokens"]
+    used = (await ask(api, "/v1/chat/completions", **fields)).json()["usage"]
+    assert counted == used["prompt_tokens"]
+
+
+async def test_the_beginning_of_an_answer_is_counted(api):
+    messages = [*SAID, {"role": "assistant", "content": " d e"}]
+    counted = await ask(api, INPUT_TOKENS, messages=messages, continue_final_message=True)
+    assert counted.json()["input_tokens"] == 5
+
+
+async def test_what_tools_would_be_refused_for_is_not_counted_either(api):
+    messages = [*SAID, {"role": "assistant", "content": "d"}]
+    for fields in ({"tools": TOOLS * 2}, {"tools": TOOLS, "continue_final_message": True}):
+        await refusal(api, INPUT_TOKENS, messages=messages, **fields)
+
+
 async def test_a_token_of_another_model_is_refused(api):
     error = await refusal(api, DETOKENIZE, tokens=[0, 999_999])
     assert error["param"] == "tokens"

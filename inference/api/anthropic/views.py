@@ -8,20 +8,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
-from inference import admission, runtime
+from inference import admission
 from inference.api.body import checked
 from inference.api.context import CONTEXT, context_of
 from inference.api.endpoint import LimitedEndpoint
+from inference.api.headers import header_list
 from inference.api.idempotency import Dialect, idempotent
 from inference.api.openapi.anthropic import AnthropicEvent, AnthropicMessage, AnthropicTokens
 from inference.api.openapi.errors import AnthropicError
 from inference.api.openapi.operation import HELLO, operation
 from inference.api.reading import ChatReader
 from inference.api.sse import EventStream
-from inference.api.tokens import allowed
+from inference.api.tokens import allowed, num_tokens
 from inference.api.tools import ToolUse
-from inference.api.views import header_list
-from inference.models import LanguageModel
 from inference.recording import CHAT, Recorder
 
 from .answers import events, whole
@@ -94,7 +93,7 @@ class CountTokensView(AnthropicView):
         prompt = body.prompt()
         prompt = (await _tool_use(request, body)).prompt(prompt)
         model = await allowed(request, body.model, prompt)
-        return Response({"input_tokens": await _num_tokens(model, prompt)})
+        return Response({"input_tokens": await num_tokens(model, prompt)})
 
 
 async def _tool_use(request: Request, body: CountRequest) -> ToolUse:
@@ -104,15 +103,3 @@ async def _tool_use(request: Request, body: CountRequest) -> ToolUse:
         ApiError: the tools make no sense.
     """
     return body.tool_use(await admission.allowed_model(caller(request), body.model))
-
-
-async def _num_tokens(model: LanguageModel, prompt: dict[str, Any]) -> int:
-    messages, options = prompt["messages"], prompt["template_options"]
-    number = await runtime.count_tokens(
-        model, messages, template_options=options, images=prompt["images"], load=True
-    )
-    begun = prompt["prefix"] + prompt["lead"]
-    of_prefix = await runtime.count_texts(model, [begun], load=True)
-    assert number is not None
-    assert of_prefix is not None
-    return number + of_prefix[0]
