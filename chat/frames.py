@@ -37,6 +37,7 @@ class Edit(In, frozen=True, kw_only=True, tag="edit"):
     message: UUID
     text: str
     attachments: list[UUID] | None = None  # None: the same as before
+    model: str | None = None
 
 
 class Regenerate(In, frozen=True, kw_only=True, tag="regenerate"):

@@ -1,5 +1,6 @@
 """From a frame that asks for an answer to the turn that it begins."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,7 @@ def _started(frame: Asking, caller: Caller, channel: str) -> Turn:
             message = owned_message(frame.message, caller)
             kept = frame.attachments is None and message.attachments.count()
             _check_not_empty(frame.text, kept or len(frame.attachments or ()))
+            _go_on_with(message.conversation, _said(frame, "model"))
             return turns.edit(message, frame.text, frame.attachments, channel)
         case Regenerate():
             message = owned_message(frame.message, caller)
@@ -96,21 +98,25 @@ def owned_message(uid: UUID, caller: Caller) -> Message:
 
 def _conversation(frame: Send, caller: Caller) -> Conversation:
     """The one that is meant, or a new one, with what the frame says of how it goes on."""
-    said: dict[str, Any] = {
-        name: value
-        for name in ("model", "system_prompt", "parameters")
-        if (value := getattr(frame, name)) is not None
-    }
+    said = _said(frame, "model", "system_prompt", "parameters")
     sampling(said.get("parameters", {}))
     if frame.conversation is None:
         said.setdefault("model", default_model(caller))
         return Conversation.objects.create(owner=caller.owner, user=caller.user, **said)
     conversation = owned_conversation(frame.conversation, caller)
+    _go_on_with(conversation, said)
+    return conversation
+
+
+def _said(frame: Send | Edit, *names: str) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(frame, name)) is not None}
+
+
+def _go_on_with(conversation: Conversation, said: Mapping[str, Any]) -> None:
     for name, value in said.items():
         setattr(conversation, name, value)
     if said:
         conversation.save(update_fields=[*said])
-    return conversation
 
 
 def _parent(frame: Send, conversation: Conversation, caller: Caller) -> Message | None:

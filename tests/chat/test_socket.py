@@ -12,6 +12,7 @@ from accounts.models import Policy, UsageRecord
 from chat import fragments
 from chat.branch import branch
 from chat.models import Conversation, Message, Status
+from inference.models import LanguageModel
 
 from .socket import Socket
 
@@ -83,6 +84,19 @@ async def test_a_message_said_differently_is_a_branch(socket):
 
     assert await shown(first["conversation"]) == [("user", "two"), ("assistant", "two ")]
     assert await Message.objects.filter(text="one").aexists()
+
+
+async def test_a_message_said_differently_is_answered_by_the_model_that_is_chosen(socket):
+    first = await socket.answered("one")
+    question = socket.heard[0]["question"]
+    await LanguageModel.objects.acreate(slug="other", source="file:///o", file="/o.gguf")
+    await socket.say("edit", message=question, text="two", model="other")
+    done = await socket.hear_until("done")
+
+    assert (await row(done["message"])).model == "other"
+    assert (await Conversation.objects.aget(uid=first["conversation"])).model == "other"
+    await socket.say("edit", message=question, text="three", model="none")
+    assert (await socket.hear_until("error"))["code"] == "model_not_found"
 
 
 async def test_another_answer_leaves_the_first_where_it_is(socket):
