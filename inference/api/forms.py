@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from inference.runtime import Grammar
 
-from .refusals import ApiError
+from .refusals import ApiError, refusing_depth
 
 ANY_OBJECT = {"type": "object"}
 
@@ -80,10 +80,8 @@ def schema_grammar(schema: Schema | str, param: str) -> Grammar:
     """
     if isinstance(schema, str):
         return Grammar("json_schema", schema, param)
-    try:
+    with refusing_depth(param):
         return Grammar("json_schema", json.dumps(schema), param)
-    except RecursionError:
-        raise ApiError(f"{param}: it is nested too deeply", param=param) from None
 
 
 def _of_response_format(given: ResponseFormat | None) -> list[Grammar]:

@@ -3,6 +3,8 @@
 Apart from `errors`, which needs REST framework's views, and those need our parser.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from rest_framework.exceptions import APIException
@@ -29,6 +31,18 @@ class UnsupportedParameter(ApiError):
     """A field whose silent loss would change what the answer means."""
 
     default_code = "unsupported_parameter"
+
+
+@contextmanager
+def refusing_depth(param: str) -> Iterator[None]:
+    """
+    Raises:
+        ApiError: what a client sent is nested more deeply than Python goes.
+    """
+    try:
+        yield
+    except RecursionError:
+        raise ApiError(f"{param}: it is nested too deeply", param=param) from None
 
 
 class RequestTooLarge(ApiError):

@@ -12,7 +12,7 @@ from inference.tools import CallParser, Function, ToolFormat, format_of
 
 from .forms import schema_grammar
 from .messages import check_sendable
-from .refusals import ApiError, UnsupportedParameter
+from .refusals import ApiError, UnsupportedParameter, refusing_depth
 
 MAX_TOOLS = 128
 NO_ARGUMENTS = {"type": "object", "properties": {}}
@@ -140,10 +140,16 @@ class ToolUse:
         return cls(format_of(model.chat_template), functions, forced, several)
 
     def prompt(self, prompt: dict[str, Any]) -> dict[str, Any]:
-        """The prompt's fields of the engine's request, with the tools in them."""
+        """The prompt's fields of the engine's request, with the tools in them.
+
+        Raises:
+            ApiError: they are nested too deeply.
+        """
+        with refusing_depth("messages"):
+            messages = self.format.messages(prompt["messages"], self.functions)
         return {
             **prompt,
-            "messages": self.format.messages(prompt["messages"], self.functions),
+            "messages": messages,
             "template_options": {
                 **prompt["template_options"],
                 **self.format.options(self.functions),
@@ -157,6 +163,7 @@ class ToolUse:
 
         Raises:
             UnsupportedParameter: it would leave no way to call anything.
+            ApiError: what a tool takes is nested too deeply.
         """
         if form and self.functions:
             raise UnsupportedParameter(
@@ -165,7 +172,9 @@ class ToolUse:
             )
         if not self.forced:
             return form
-        return schema_grammar(self.format.schema(self.forced, several=self.several), "tools")
+        with refusing_depth("tools"):
+            schema = self.format.schema(self.forced, several=self.several)
+        return schema_grammar(schema, "tools")
 
     def parser(self) -> CallParser | None:
         if not self.functions:

@@ -148,7 +148,7 @@ def arguments_of(call: Mapping[str, Any]) -> Any:
         return arguments or {}
     try:
         return json.loads(arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments
 
 

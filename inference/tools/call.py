@@ -119,5 +119,5 @@ class CallReader:
     def _token(self, text: str) -> object:
         try:
             return json.loads(text[self._value_at :]) if self._value_at is not None else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None

@@ -1,7 +1,7 @@
 """For models whose templates know no tools: they are told in words, and asked for JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from .base import Function, Message, ToolFormat, arguments_of, name_of
@@ -27,7 +27,7 @@ class Generic(ToolFormat):
         return True
 
     def messages(self, messages: Sequence[Message], functions: Sequence[Function]) -> list[Message]:
-        names = {call.get("id"): name_of(call) for m in messages for call in _calls(m)}
+        names = {_key(call.get("id")): name_of(call) for m in messages for call in _calls(m)}
         plain = [_in_words(message, names) for message in messages]
         return _told(plain, functions) if functions else plain
 
@@ -40,6 +40,11 @@ def _calls(message: Message) -> list[dict[str, Any]]:
     return [c for c in calls if isinstance(c, dict)] if isinstance(calls, list) else []
 
 
+def _key(id: Any) -> Hashable:
+    """What a call's id is found by: a client's may be anything."""
+    return id if isinstance(id, Hashable) else None
+
+
 def _in_words(message: Message, names: Mapping[Any, str]) -> Message:
     """A call or a result, as the text that it would have been."""
     if calls := _calls(message):
@@ -49,7 +54,7 @@ def _in_words(message: Message, names: Mapping[Any, str]) -> Message:
         others = {name: value for name, value in message.items() if name != "tool_calls"}
         return {**others, "content": content}
     if message.get("role") == "tool":
-        name = names.get(message.get("tool_call_id"), message.get("name") or "the function")
+        name = names.get(_key(message.get("tool_call_id")), message.get("name") or "the function")
         return {"role": "user", "content": f"{name} returned: {message.get('content') or ''}"}
     return message
 

@@ -65,7 +65,7 @@ def test_ids_become_such_that_mistrals_template_takes_them():
     assert called.removeprefix("[TOOL_CALLS]") == returned
 
 
-@pytest.mark.parametrize("arguments", ["{", "", None, {"a": 1}])
+@pytest.mark.parametrize("arguments", ["{", "", None, {"a": 1}, "[" * 5000 + "]" * 5000])
 def test_odd_arguments_in_a_history_do_no_harm(arguments):
     call = {**CALL, "function": {"name": "add", "arguments": arguments}}
     for format in (Hermes(), Generic(), Mistral()):
@@ -76,6 +76,16 @@ def test_odd_arguments_in_a_history_do_no_harm(arguments):
 def test_a_history_may_hold_anything(calls):
     for format in (Hermes(), Generic(), Mistral()):
         assert format.messages([{"role": "assistant", "content": "a", "tool_calls": calls}], [])
+
+
+@pytest.mark.parametrize("id", [["a"], {"a": 1}, None, 1])
+def test_an_id_may_be_anything(id):
+    messages = [
+        {"role": "assistant", "tool_calls": [{**CALL, "id": id}]},
+        {**TALK[2], "tool_call_id": id},
+    ]
+    for format in (Hermes(), Generic(), Mistral()):
+        assert len(format.messages(messages, [])) == 2
 
 
 def test_what_is_told_in_words_joins_the_system_message():

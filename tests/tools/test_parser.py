@@ -186,6 +186,12 @@ def test_arguments_come_as_they_are_written():
     ]
 
 
+def test_a_name_that_is_nested_deeply_is_none():
+    answer = '{"name": ' + "[" * 5000 + "]" * 5000 + ', "arguments": {}}'
+    text, calls, _ = parsed(Hermes(), [answer])
+    assert (text, calls) == (answer, [])
+
+
 def test_an_answer_that_has_to_be_a_call_begins_within_one():
     assert parsed(Hermes(), [ADD], forced=FUNCTIONS)[1] == [("add", '{"a": 1, "b": [2, "}\\"{"]}')]
 
