@@ -14,7 +14,7 @@ from inference.runtime import InvalidParameter
 from . import turns
 from .errors import ConversationNotFound, MessageNotFound
 from .frames import Continue, Edit, Regenerate, Send
-from .models import Conversation, Message, Role
+from .models import Conversation, Message
 from .parameters import sampling
 from .turns import Turn
 
@@ -123,7 +123,7 @@ def _parent(frame: Send, conversation: Conversation, caller: Caller) -> Message 
     if frame.parent is None:
         return conversation.head
     parent = owned_message(frame.parent, caller)
-    if parent.conversation_id != conversation.pk or parent.role == Role.USER:
+    if parent.conversation_id != conversation.pk:
         raise MessageNotFound(frame.parent, "parent")
     return parent
 

@@ -1,10 +1,10 @@
-"""Frames about an answer, as its conversation's group hears them."""
+"""Frames about answers and branches, as their conversation's group hears them."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from . import groups
-from .models import Message
+from .models import Conversation, Message
 from .turns import Turn
 
 
@@ -44,6 +44,12 @@ def end_frames(answer: Message) -> Iterator[dict[str, Any]]:
         "status": str(answer.status),
         "finish_reason": answer.finish_reason,
     }
+
+
+async def tell_switch(conversation: Conversation) -> None:
+    """That another branch is shown, to whoever follows the conversation."""
+    frame = {"type": "switched", "conversation": conversation.uid.hex}
+    await groups.tell(groups.of_conversation(conversation.uid), frame)
 
 
 async def tell_end(answer: Message) -> None:

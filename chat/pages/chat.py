@@ -1,8 +1,11 @@
 """The pages of conversations: a new one, one of one's own, and another branch of it."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
@@ -12,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.pages.person import person
 from chat import branch
 from chat.models import Conversation, Preset
+from chat.telling import tell_switch
 
 from .choice import choice_for
 from .connect import may_add_models
@@ -59,5 +63,7 @@ def show_branch(request: HttpRequest) -> HttpResponseRedirect:
     """Show the branch through the message that was posted, where it was left."""
     message = own_message(request, uid_or_404(request.POST.get("message", "")))
     branch.switch(message.conversation, message.uid)
+    tell = partial(async_to_sync(tell_switch), message.conversation)
+    transaction.on_commit(tell, robust=True)
     page = redirect("conversation", uid=message.conversation.uid)
     return redirect(f"{page.url}#message-{message.uid.hex}")

@@ -7,6 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.db import connections
+from django.test import AsyncClient
 
 from accounts.models import Policy, UsageRecord
 from chat import fragments
@@ -213,6 +214,43 @@ async def test_a_second_socket_hears_the_turns_of_the_first(socket):
 
     assert other.text(done["message"]) == "one one two "
     assert [frame for frame in other.heard if "ref" in frame] == []
+
+
+async def test_whoever_follows_hears_that_another_branch_is_shown(socket):
+    first = await socket.answered("one")
+    await socket.say("regenerate", message=first["message"])
+    await socket.hear_until("done")
+    answered = await AsyncClient().post("/c/branch/", {"message": first["message"]})
+
+    assert answered.status_code == 302
+    switched = {"type": "switched", "conversation": first["conversation"]}
+    assert await socket.hear_until("switched") == switched
+
+
+async def test_what_is_said_follows_the_message_that_is_named(socket):
+    """Another tab may show another branch by now."""
+    first = await socket.answered("one")
+    await socket.say("regenerate", message=first["message"])
+    await socket.hear_until("done")
+    async with Socket.opened() as other:
+        await other.say("resume", conversation=first["conversation"])
+        await other.hear_until("title")
+        ids = {"conversation": first["conversation"], "parent": first["message"]}
+        done = await socket.answered("two", **ids)
+        assert (await other.hear_until("done"))["message"] == done["message"]
+
+    answer = await Message.objects.select_related("parent__parent").aget(uid=done["message"])
+    assert answer.parent.parent.uid.hex == first["message"]
+    conversation = await Conversation.objects.aget(uid=first["conversation"])
+    assert conversation.head_id == answer.pk
+
+
+async def test_what_is_said_may_follow_a_message_that_nobody_has_answered(socket, conversation):
+    question = await Message.objects.acreate(conversation=conversation, role="user", text="one")
+    ids = {"conversation": conversation.uid.hex, "parent": question.uid.hex}
+    await socket.answered("two", **ids)
+
+    assert [text for _, text in await shown(conversation.uid)] == ["one", "two", "one two "]
 
 
 async def test_whoever_resumes_is_told_the_title_of_now(socket, conversation):
