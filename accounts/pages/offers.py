@@ -33,7 +33,9 @@ class Offers:
 
     @property
     def sends_mail(self) -> bool:
-        return bool(settings.CONFIG.email.host)
+        """Not where a stranger who asks with a host of theirs would have a link to it sent."""
+        knows_own_name = settings.CONFIG.server.public_url or "*" not in settings.ALLOWED_HOSTS
+        return bool(settings.CONFIG.email.host and knows_own_name)
 
     @property
     def has_sign_up(self) -> bool:

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class PasswordResetView(account.PasswordResetView):
-    """Without a mail server the page says whom to ask, and takes nothing."""
+    """Where no mail is sent the page says whom to ask, and takes nothing."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         answer = super().post if Offers(request).sends_mail else super().get

@@ -237,6 +237,19 @@ def test_the_link_is_to_the_address_that_people_open(alice, browser, settings):
     assert "https://llm.example.org/accounts/password/reset/key/" in mail.outbox[0].body
 
 
+def test_no_link_is_sent_to_a_host_that_whoever_asks_has_chosen(alice, browser, settings):
+    settings.ALLOWED_HOSTS = ["*"]
+    configured(settings, email=MAIL)
+    asked = {"email": alice.email}
+    page = browser.post("/accounts/password/reset/", asked, headers={"host": "attacker.example"})
+    assert "Ask an administrator" in text(page)
+    assert not mail.outbox
+
+    configured(settings, email=MAIL, server={"public_url": "https://llm.example.org"})
+    browser.post("/accounts/password/reset/", asked, headers={"host": "attacker.example"})
+    assert "https://llm.example.org/accounts/password/reset/key/" in mail.outbox[0].body
+
+
 def test_strangers_get_no_mail_and_nobody_learns_who_they_are(alice, browser, settings):
     configured(settings, email=MAIL)
     known, unknown = (
