@@ -1,14 +1,13 @@
 // Files for the next message: chosen, dropped or pasted, read by the server, shown as chips.
 
+import { Chips, uidsOf } from "./chips.js";
 import { filesOf, keepFiles } from "./drafts.js";
 import { listenForDrops } from "./dropping.js";
 import { dashed, hex } from "./ids.js";
-import { say } from "./texts.js";
 import { forget, sent, unsent } from "./uploads.js";
 
 export class Attachments {
-  #list = document.getElementById("chips");
-  #template = document.getElementById("chip");
+  #chips = new Chips((chip) => this.#remove(chip));
   #onError;
   #key;
   #copies;
@@ -30,9 +29,6 @@ export class Attachments {
       event.preventDefault();
       this.#add(event.clipboardData.files);
     });
-    this.#list.addEventListener("click", (event) => {
-      if (event.target.closest('[data-do="detach"]')) this.#remove(event.target.closest("li"));
-    });
     listenForDrops(document.getElementById("drop"), (files) => this.#add(files));
     this.#restore();
   }
@@ -46,21 +42,17 @@ export class Attachments {
   // True once all files are there; false if one was not taken, or somebody asks again.
   allRead() {
     this.#answer(false);
-    if (!isBusy(this.#list)) return true;
+    if (this.#chips.areRead) return true;
     return new Promise((tell) => (this.#tell = tell));
   }
 
-  // Of one message's files.
-  uids(copy = 0) {
-    return this.#files.map((uids) => uids[copy]);
-  }
-
-  get #files() {
-    return [...this.#list.querySelectorAll("[data-uids]")].map((chip) => uidsOf(chip));
+  // The ids of each one's copies.
+  get files() {
+    return this.#chips.files;
   }
 
   #keep() {
-    keepFiles(this.#key, this.#files);
+    keepFiles(this.#key, this.#chips.kept);
   }
 
   // What was there when the page was left, unless it was sent or forgotten since.
@@ -70,20 +62,18 @@ export class Attachments {
     const known = new Map((await unsent()).map((facts) => [hex(facts.uid), facts]));
     for (const uids of files) {
       const found = uids.map((uid) => known.get(uid));
-      if (found.length === this.#copies && found.every(Boolean)) this.#read(this.#chip(found[0].name), found);
+      if (found.length === this.#copies && found.every(Boolean)) {
+        this.#read(this.#chips.add(found[0].name), found);
+      }
     }
     this.#keep();
   }
 
-  // They belong to a message now; what this returns puts them back if it was refused.
+  // They belong to a message now, once what this returns is told that it has arrived.
   take() {
-    const chips = [...this.#list.children];
-    this.#list.replaceChildren();
-    this.#list.hidden = true;
-    this.#keep();
-    return () => {
-      this.#list.append(...chips);
-      this.#list.hidden = !this.#list.children.length;
+    const end = this.#chips.take();
+    return (haveArrived) => {
+      end(haveArrived);
       this.#keep();
     };
   }
@@ -97,7 +87,7 @@ export class Attachments {
   }
 
   async #upload(file) {
-    const chip = this.#chip(file.name);
+    const chip = this.#chips.add(file.name);
     const read = [];
     while (read.length < this.#copies) {
       const { facts, refusal } = await sent(file);
@@ -111,25 +101,12 @@ export class Attachments {
     this.#read(chip, read);
   }
 
-  #chip(name) {
-    const chip = this.#template.content.firstElementChild.cloneNode(true);
-    chip.setAttribute("aria-busy", "true");
-    chip.querySelector(".name").textContent = name;
-    chip.querySelector(".cost").textContent = say("uploading");
-    chip.querySelector("button").setAttribute("aria-label", say("remove", { name }));
-    this.#list.append(chip);
-    this.#list.hidden = false;
-    return chip;
-  }
-
   #read(chip, copies) {
-    const [{ num_tokens: count, note }] = copies;
-    chip.dataset.uids = copies.map(({ uid }) => hex(uid)).join(" ");
-    chip.removeAttribute("aria-busy");
-    chip.querySelector(".cost").textContent = say("tokens", { count });
+    this.#chips.complete(chip, copies);
+    const [{ note }] = copies;
     if (note) this.#onError(note); // such as pages without a text
     this.#keep();
-    if (!isBusy(this.#list)) this.#answer(true);
+    if (this.#chips.areRead) this.#answer(true);
   }
 
   #remove(chip) {
@@ -140,11 +117,7 @@ export class Attachments {
   }
 
   #discard(chip) {
-    chip.remove();
-    this.#list.hidden = !this.#list.children.length;
+    this.#chips.remove(chip);
     this.#answer(false);
   }
 }
-
-const isBusy = (list) => list.querySelector("[aria-busy]") !== null;
-const uidsOf = (chip) => (chip.dataset.uids ?? "").split(" ").filter(Boolean);

@@ -4,9 +4,10 @@ import { Actions } from "./actions.js";
 import { Attachments } from "./attachments.js";
 import { switchBranch } from "./branches.js";
 import { Composer } from "./composer.js";
-import { ask, hideRefusal, showRefusal, showState } from "./connection.js";
+import { ask, showRefusal, showState } from "./connection.js";
 import { addressOf } from "./ids.js";
 import { changed } from "./library.js";
+import { Outbox } from "./outbox.js";
 import { toEnd } from "./scroll.js";
 import { Settings } from "./settings.js";
 import { Socket } from "./socket.js";
@@ -27,7 +28,7 @@ class Chat {
     );
     this.settings = new Settings();
     this.socket = new Socket();
-    this.lost = "";
+    this.outbox = new Outbox(this.composer, this.attachments, (text, files) => this.#send(text, files));
     this.composer.isRunning = this.thread.running !== null;
     this.#listen();
     if (this.thread.conversation && !location.hash) toEnd();
@@ -49,7 +50,6 @@ class Chat {
   #listen() {
     const { composer, thread, socket } = this;
     const actions = new Actions(this, (frame) => this.#ask(frame));
-    composer.addEventListener("send", () => this.#send());
     composer.addEventListener("stop", () => this.stop());
     composer.addEventListener("edit-last", () => actions.editLast());
     thread.addEventListener("running", ({ detail }) => this.#runs(detail));
@@ -79,30 +79,25 @@ class Chat {
     showState(state);
     if (!this.socket.isOpen || !this.thread.conversation) return;
     if (state === "reopened") await this.thread.refresh();
-    this.#forgetIfSent();
+    this.outbox.forgetIfSent(this.thread.lastSaid);
     this.socket.send(this.thread.resume);
   }
 
-  async #send() {
-    const { composer, attachments, thread } = this;
-    if (!(await attachments.allRead())) return;
-    const text = composer.text;
-    if (!text.trim() && !attachments.uids().length) return;
-    if (composer.isRunning) return showRefusal({ code: "conversation_busy" });
-    const frame = { type: "send", text, attachments: attachments.uids(), model: this.model.value };
+  async #send(text, files) {
+    const { thread } = this;
+    const attachments = files.map(([uid]) => uid);
+    const frame = { type: "send", text, attachments, model: this.model.value };
     const { conversation } = thread;
     const more = conversation ? { conversation } : this.settings.values;
     const isFirst = !thread.root.querySelector(".turn");
-    const putBack = attachments.take();
-    composer.text = "";
-    if (await this.#ask({ ...frame, ...more })) return isFirst && entitle(titleOf(text));
-    putBack();
-    composer.giveBack(text);
+    const accepted = await this.#ask({ ...frame, ...more });
+    if (accepted && isFirst) entitle(titleOf(text));
+    return accepted !== null;
   }
 
   // Null if it was refused; why is on the page then.
   async #ask(frame) {
-    const accepted = await ask(this.socket, frame, () => (this.lost = frame.text ?? ""));
+    const accepted = await ask(this.socket, frame, () => (this.outbox.lost = frame.text ?? ""));
     if (!accepted) return null;
     if (!this.thread.conversation) this.#opened(accepted);
     toEnd();
@@ -110,16 +105,6 @@ class Chat {
     if (document.activeElement === document.body) this.thread.running?.focus();
     changed();
     return accepted;
-  }
-
-  // The connection broke before it was known whether this had been sent.
-  #forgetIfSent() {
-    const said = [...this.thread.root.querySelectorAll(".said")].at(-1)?.textContent;
-    if (this.lost && said === this.lost && this.composer.text === this.lost) {
-      this.composer.text = "";
-      hideRefusal();
-    }
-    this.lost = "";
   }
 
   // The new conversation has its first message, and with it an address.

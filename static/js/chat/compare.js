@@ -5,6 +5,7 @@ import { Composer } from "./composer.js";
 import { ask, showRefusal, showState } from "./connection.js";
 import { addressOf, dashed } from "./ids.js";
 import { changed } from "./library.js";
+import { Outbox } from "./outbox.js";
 import { Settings } from "./settings.js";
 import { Socket } from "./socket.js";
 import { Thread } from "./thread.js";
@@ -27,10 +28,10 @@ class Side {
     this.socket.send(this.thread.resume);
   }
 
-  send(text, attachments) {
+  send(text, attachments, onLost) {
     const { conversation } = this.thread;
     const more = conversation ? { conversation } : this.settings.values;
-    return this.#ask({ type: "send", text, attachments, model: this.model.value, ...more });
+    return this.#ask({ type: "send", text, attachments, model: this.model.value, ...more }, onLost);
   }
 
   stop() {
@@ -38,8 +39,8 @@ class Side {
     if (message) this.socket.send({ type: "stop", message });
   }
 
-  async #ask(frame) {
-    const accepted = await ask(this.socket, frame);
+  async #ask(frame, onLost) {
+    const accepted = await ask(this.socket, frame, onLost);
     if (accepted && !this.thread.conversation) this.#opened(accepted);
     return accepted;
   }
@@ -79,27 +80,27 @@ export function start(root) {
   const sides = roots.map((side) => new Side(side, socket, settings));
   const form = root.querySelector("#composer");
   const attachments = new Attachments(form, "compare", (text) => showRefusal({ text }), sides.length);
+  const outbox = new Outbox(composer, attachments, async (text, files) => {
+    const onLost = () => (outbox.lost = text);
+    const copies = (side) => files.map((uids) => uids[sides.indexOf(side)]);
+    const accepted = await Promise.all(sides.map((side) => side.send(text, copies(side), onLost)));
+    return accepted.some(Boolean);
+  });
+  const forgetIfSent = () => {
+    const [said, ...others] = sides.map((side) => side.thread.lastSaid);
+    if (others.every((one) => one === said)) outbox.forgetIfSent(said);
+  };
   const stop = () => sides.forEach((side) => side.stop());
   const showRunning = () => (composer.isRunning = sides.some((side) => side.thread.running));
 
   form.querySelector('[data-do="settings"]').addEventListener("click", () => settings.open());
-  composer.addEventListener("send", async () => {
-    if (!(await attachments.allRead())) return;
-    const text = composer.text;
-    const files = sides.map((_, copy) => attachments.uids(copy));
-    if ((!text.trim() && !files[0].length) || composer.isRunning) return;
-    const putBack = attachments.take();
-    composer.text = "";
-    const accepted = await Promise.all(sides.map((side, copy) => side.send(text, files[copy])));
-    if (accepted.some(Boolean)) return;
-    putBack();
-    composer.giveBack(text);
-  });
   composer.addEventListener("stop", stop);
   for (const { thread } of sides) thread.addEventListener("running", showRunning);
-  socket.addEventListener("state", ({ detail }) => {
+  socket.addEventListener("state", async ({ detail }) => {
     showState(detail);
-    if (socket.isOpen) sides.forEach((side) => side.connected(detail));
+    if (!socket.isOpen) return;
+    await Promise.all(sides.map((side) => side.connected(detail)));
+    forgetIfSent();
   });
   socket.addEventListener("frame", ({ detail }) => detail.type === "title" && changed());
   showRunning();

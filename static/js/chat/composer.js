@@ -2,6 +2,10 @@
 
 import { draftOf, keepDraft } from "./drafts.js";
 
+const BETWEEN = "\n\n";
+const leaving = (key) => `leaving:${key}`;
+const joined = (...texts) => texts.filter(Boolean).join(BETWEEN);
+
 export class Composer extends EventTarget {
   #form;
   #field;
@@ -13,7 +17,9 @@ export class Composer extends EventTarget {
     this.#form = form;
     this.#field = form.querySelector("textarea");
     this.#key = key;
-    this.text ||= draftOf(key);
+    this.lost = draftOf(leaving(key)); // was on its way when the page was left
+    this.text = joined(this.lost, this.text || draftOf(key));
+    this.#leaves("");
     this.#field.addEventListener("input", () => this.#changed());
     this.#field.addEventListener("keydown", (event) => this.#pressed(event));
     form.addEventListener("submit", (event) => this.#submitted(event));
@@ -31,6 +37,7 @@ export class Composer extends EventTarget {
 
   set key(key) {
     keepDraft(this.#key, "");
+    this.#leaves("");
     this.#key = key;
     keepDraft(key, this.text);
   }
@@ -49,9 +56,31 @@ export class Composer extends EventTarget {
     this.#field.focus();
   }
 
+  // It leaves the field, but is kept until what this returns is told whether it has arrived.
+  take() {
+    const { text } = this;
+    this.#leaves(text);
+    this.text = "";
+    return (hasArrived) => {
+      if (!hasArrived) this.giveBack(text);
+      this.#leaves("");
+    };
+  }
+
   // What was refused comes back, before what has been written since.
   giveBack(text) {
-    this.text = [text, this.text].filter(Boolean).join("\n\n");
+    this.text = joined(text, this.text);
+  }
+
+  // What came back although it had arrived.
+  forget(text) {
+    const before = text + BETWEEN;
+    if (this.text === text) this.text = "";
+    else if (this.text.startsWith(before)) this.text = this.text.slice(before.length);
+  }
+
+  #leaves(text) {
+    keepDraft(leaving(this.#key), text);
   }
 
   #changed() {

@@ -4,6 +4,7 @@ const FIRST_MS = 500;
 const LONGEST_MS = 15_000;
 const ASLEEP_MS = 30_000; // a page that was hidden for so long may have a dead socket
 const LATE_MS = 5000; // after that a message returns to its field
+const SILENT_MS = 10_000; // a socket that has not answered by then is taken for dead
 const NOT_LET_IN = 4401;
 
 export class Socket extends EventTarget {
@@ -39,6 +40,7 @@ export class Socket extends EventTarget {
       this.#replies.set(ref, { resolve, reject });
       this.send({ ...frame, ref });
       if (!this.isOpen) this.#settle(ref, { type: "error", code: "not_connected" });
+      else setTimeout(() => this.#replies.has(ref) && this.#renew(), SILENT_MS);
     });
   }
 
@@ -58,8 +60,8 @@ export class Socket extends EventTarget {
     clearTimeout(this.#timer);
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/ws/chat/?html=1`);
-    socket.onopen = () => this.#opened();
-    socket.onmessage = (event) => this.#take(JSON.parse(event.data));
+    socket.onopen = () => socket === this.#socket && this.#opened();
+    socket.onmessage = (event) => socket === this.#socket && this.#take(JSON.parse(event.data));
     socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
     this.#socket = socket;
   }
@@ -82,11 +84,16 @@ export class Socket extends EventTarget {
     else reply?.resolve(frame);
   }
 
-  #closed(code) {
+  // Nobody knows what became of what was not answered.
+  #lose() {
     for (const ref of [...this.#replies.keys()]) this.#settle(ref, { type: "error", code: "lost" });
+  }
+
+  #closed(code) {
+    this.#lose();
     if (code === NOT_LET_IN) return this.#tell("signedOut");
     this.#failures += 1;
-    this.#tell(navigator.onLine ? "reconnecting" : "offline");
+    this.#tellGone();
     if (this.#failures === 3) this.#askWhy();
     const wait = Math.min(LONGEST_MS, FIRST_MS * 2 ** (this.#failures - 1));
     this.#timer = setTimeout(() => this.#open(), wait * (0.75 + Math.random() / 2));
@@ -104,10 +111,13 @@ export class Socket extends EventTarget {
     if (this.#socket.readyState === WebSocket.CLOSED) this.#open();
   }
 
-  // It may look open and be dead: the network was away.
+  // It may look open and be dead: the network was away. A dead one takes a minute to close.
   #renew() {
-    if (this.isOpen) this.#socket.close();
-    this.#now();
+    const old = this.#socket;
+    this.#tellGone();
+    this.#open();
+    old.close();
+    this.#lose();
   }
 
   #wake() {
@@ -116,6 +126,10 @@ export class Socket extends EventTarget {
     if (document.hidden) return;
     if (slept > ASLEEP_MS) this.#renew();
     else this.#now();
+  }
+
+  #tellGone() {
+    this.#tell(navigator.onLine ? "reconnecting" : "offline");
   }
 
   #tell(state) {

@@ -17,6 +17,11 @@ export class Thread extends EventTarget {
     return this.root.querySelector('.message[data-status="running"]');
   }
 
+  // By a person.
+  get lastSaid() {
+    return [...this.root.querySelectorAll(".said")].at(-1)?.textContent ?? "";
+  }
+
   // What to ask of a socket that has just opened.
   get resume() {
     const { uid: message, seq = 0, reasoningSeq = 0 } = this.running?.dataset ?? {};

@@ -1,0 +1,42 @@
+"""The sockets between a page and its server, as a network that fails."""
+
+import json
+from typing import Any
+
+from playwright.sync_api import Page, WebSocketRoute
+
+
+class Wire:
+    """Of the sockets that a page opens from now on.
+
+    Those that open while the wire `is_deaf` bring nothing to the server, and those that open
+    while it `is_mute` nothing back; whoever closes one of these waits for ever.
+    """
+
+    def __init__(self, page: Page, *, is_deaf: bool = False, is_mute: bool = False) -> None:
+        self.is_deaf, self.is_mute = is_deaf, is_mute
+        self.frames: list[dict[str, Any]] = []
+        self.num_sockets = 0
+        page.route_web_socket("**/ws/chat/**", self._opened)
+
+    def sent(self, type: str) -> list[dict[str, Any]]:
+        """The frames of that type that the page has sent."""
+        return [frame for frame in self.frames if frame["type"] == type]
+
+    def mend(self) -> None:
+        self.is_deaf = self.is_mute = False
+
+    def _opened(self, page: WebSocketRoute) -> None:
+        self.num_sockets += 1
+        server = page.connect_to_server()
+        is_deaf, is_mute = self.is_deaf, self.is_mute
+
+        def heard(text: str | bytes) -> None:
+            self.frames.append(json.loads(text))
+            if not is_deaf:
+                server.send(text)
+
+        page.on_message(heard)
+        server.on_message(lambda text: None if is_mute else page.send(text))
+        if is_deaf or is_mute:
+            page.on_close(lambda code, reason: None)
