@@ -107,8 +107,8 @@ class Archive:
             self._do(move)
 
     def _is_kept(self, path: Path) -> bool:
-        """What is public is computed soon enough."""
-        if path.num_public >= len(path.tokens):
+        """What is public is computed soon enough, and what is passing is not to be kept."""
+        if path.is_passing or path.num_public >= len(path.tokens):
             return True
         entry = self._store.find(path.owner, path.tokens)
         return entry is not None and entry.num_tokens == len(path.tokens)
@@ -138,7 +138,7 @@ class Archive:
         self._backend.cut(slot, 0, None)
         if self._backend.restore(slot, state, entry.num_tokens):
             sequence.num_computed = entry.num_tokens
-            if not sequence.output_tokens:
+            if not sequence.cost:  # else it has computed that itself, before it was paused
                 sequence.num_cached = entry.num_tokens
         else:
             self._store.discard(entry)

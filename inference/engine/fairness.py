@@ -28,9 +28,10 @@ class Shares:
             self._served[owner] = max(self._served.get(owner, 0.0), self._floor)
         self._num_requests[owner] += 1
 
-    def leave(self, owner: str, cost: int) -> None:
-        """One of them is gone; so many tokens were computed for it."""
-        self.mean_cost += NEWEST_SHARE * (cost - self.mean_cost)
+    def leave(self, owner: str, cost: int | None) -> None:
+        """One of them is gone; so many tokens were computed for it. None: it never ran."""
+        if cost is not None:
+            self.mean_cost += NEWEST_SHARE * (cost - self.mean_cost)
         self._raise_floor()
         self._num_requests[owner] -= 1
         if not self._num_requests[owner]:

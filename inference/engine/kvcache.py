@@ -1,7 +1,7 @@
 """Which cells of the KV cache hold what, and which are given up first."""
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from .radix import Path, RadixTree, Run, common_length
@@ -128,10 +128,6 @@ class KvCache:
         """
         return self._num_spread
 
-    @property
-    def has_free_slot(self) -> bool:
-        return len(self._live) < self._num_slots
-
     def take_moves(self) -> list[Move]:
         moves = list(self._moves)
         self._moves.clear()
@@ -158,23 +154,32 @@ class KvCache:
 
     def num_cached(self, path: Path) -> int:
         """Tokens that need not be computed; never the last, which brings the logits."""
-        if not self.can_share:
-            return 0
-        return self._tree.find(path, len(path.tokens) - 1)[1]
+        return self._begin(path)[1]
+
+    def fits(self, path: Path, spare: int = 0, leaving: Collection[int] = ()) -> bool:
+        """Whether there is a slot with a cell for each of the tokens, and `spare` cells besides,
+        once these slots have left.
+        """
+        run, length = self._begin(path)
+        held = [self._live[slot] for slot in leaving]
+        runs = [above for one in held for above in one.run.upwards()]
+        num_leaving = Counter(map(id, runs))
+
+        def is_idle(run: Run) -> bool:
+            return num_leaving[id(run)] == run.num_live
+
+        freed = sum(len(one) for one in {id(one): one for one in runs}.values() if is_idle(one))
+        freed += sum(one.num_private for one in held)
+        revived = sum(min(r.end, length) - r.start for r in run.upwards() if is_idle(r))
+        needed = len(path.tokens) - length + revived + spare
+        has_slot = len(self._live) - len(leaving) < self._num_slots
+        return has_slot and needed <= self.num_free + freed
 
     def try_enter(self, path: Path, spare: int = 0) -> Entry | None:
-        """A slot with a cell for each of the tokens; None, and no change, if too few are free.
-
-        Args:
-            spare: cells that have to be free besides.
-        """
-        run, length = self._tree.root, 0
-        if self.can_share:
-            run, length = self._tree.find(path, len(path.tokens) - 1)
-        revived = sum(min(r.end, length) - r.start for r in run.upwards() if not r.num_live)
-        needed = len(path.tokens) - length + revived + spare
-        if needed > self.num_free or not self.has_free_slot:
+        """A slot with a cell for each of the tokens; None, and no change, if it does not fit."""
+        if not self.fits(path, spare):
             return None
+        run, length = self._begin(path)
         if length:
             run = self._tree.split(run, length)
         self._enliven(run)
@@ -214,10 +219,10 @@ class KvCache:
         """
         held = self._live[slot]
         needed = num_tokens - held.num_private
-        if held.run.slots == {slot} or needed > self.num_free:
+        if needed > self.num_free:
             return False
         self._make_free(needed)
-        return True
+        return held.run.slots != {slot}
 
     def refill(self, slot: int) -> None:
         """The slot has been emptied, or filled anew: what others have too is theirs again."""
@@ -250,6 +255,12 @@ class KvCache:
             self._vacate(slot, held.run)
 
     # The tree
+
+    def _begin(self, path: Path) -> tuple[Run, int]:
+        """Where the longest known beginning of the path ends, and its length."""
+        if not self.can_share:
+            return self._tree.root, 0
+        return self._tree.find(path, len(path.tokens) - 1)
 
     def _enliven(self, run: Run) -> None:
         """One more live slot goes through the run and those before it."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+PASSING = "\0\0"  # in the salt of what is no owner's, but of a request or a group of them
 Key = tuple[str | None, int]  # whose (None: anybody's), and the first token
 
 
@@ -13,11 +14,16 @@ class Path:
     Attributes:
         owner: nobody else finds them,
         num_public: but for so many at the beginning, which are the same for all.
+        is_passing: nothing is kept of them elsewhere: they are of one request alone.
     """
 
     tokens: list[int]
     owner: str = ""
     num_public: int = 0
+
+    @property
+    def is_passing(self) -> bool:
+        return PASSING in self.owner
 
     def owner_at(self, place: int) -> str | None:
         return None if place < self.num_public else self.owner

@@ -10,7 +10,7 @@ from .grammar import Constraint
 from .guesses import Guesses
 from .image import Image
 from .logprobs import LogprobStream, Ranks
-from .radix import Path
+from .radix import PASSING, Path
 from .sampling import SamplingParams
 from .span import Span
 from .stats import SoFar, Timings, Usage
@@ -139,6 +139,7 @@ class Sequence:
     order: int = 0  # of arrival
     rank: int = 0  # its class, aged
     waits_since: float = 0.0
+    was_paused: bool = False
     num_passed: int = 0  # others that entered before it because it did not fit
     sampler: object = None  # the backend's
     guesses: Guesses | None = None  # once its next tokens are guessed
@@ -165,8 +166,8 @@ class Sequence:
         if self.is_cached:
             return f"{request.adapter}\0{request.owner}" if request.adapter else request.owner
         if request.group is None or request.scores:
-            return f"{request.adapter}\0\0request {request.id}"
-        return f"{request.adapter}\0\0group {request.group}"
+            return f"{request.adapter}{PASSING}request {request.id}"
+        return f"{request.adapter}{PASSING}group {request.group}"
 
     @property
     def is_cached(self) -> bool:

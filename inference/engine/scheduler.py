@@ -58,7 +58,7 @@ class Scheduler:
     its tokens fit, but for those that the cache has already. Who does not fit is passed by
     smaller ones, for a while. One that another has computed a part of the prompt for waits
     until that is there. Whoever's owner has more than a fair share of the places, or is of
-    a lesser class, is paused for those who have less: what was computed stays in the cache,
+    a lesser class, is paused for those who lack a place or cells: what was computed stays there,
     and if its cells are needed for others, it is computed again; its sampler is kept, so
     nothing is lost but time. One that is to be alone enters once all others have left, into
     an empty cache, and nobody enters beside it.
@@ -109,26 +109,30 @@ class Scheduler:
         if sequence.status is Status.WAITING:
             self.waiting.remove(sequence)
         else:
-            self._leave(sequence, keep=keep)
-        self.shares.leave(sequence.owner, sequence.cost)
+            self._leave(sequence, keep=keep and sequence.is_cached)
+        if sequence.was_paused and not sequence.is_cached:
+            self.cache.drop_idle(lambda path: path.owner == sequence.salt)
+        self.shares.leave(sequence.owner, None if sequence.admitted_at is None else sequence.cost)
         sequence.status = Status.FINISHED
 
     def admit(self, now: float) -> list[Sequence]:
         """Let in whoever's turn it is and who has a place and cells."""
         entered: list[Sequence] = []
         passed: list[Sequence] = []
-        for sequence in self._candidates(now):
+        for sequence in self.waiting.in_turn(now, self._num_running):
             if self._is_capped(sequence) or self._is_awaiting(sequence):
                 continue
             if self._is_to_be_alone(sequence):
                 break  # when its turn has come, nobody enters before it
-            if not self._has_place(sequence, now):
+            lesser = self._lesser(sequence, entered)
+            if self._is_full and not lesser:
                 break
-            if not self._try_enter(sequence, now):
+            if not self._make_way(sequence, lesser, now):
                 if sequence.num_passed >= MOST_PASSED:
                     break  # its cells are not given to others any more
                 passed.append(sequence)
                 continue
+            self._enter(sequence, now)
             entered.append(sequence)
             for other in passed:
                 other.num_passed += 1
@@ -182,6 +186,7 @@ class Scheduler:
     def send_back(self, sequence: Sequence, now: float) -> None:
         """Make a sequence wait again; what it has computed stays for as long as possible."""
         self._leave(sequence, keep=True)
+        sequence.was_paused = True
         sequence.num_computed = 0
         sequence.status = Status.WAITING
         sequence.waits_since = now
@@ -206,9 +211,6 @@ class Scheduler:
 
     # Who enters
 
-    def _candidates(self, now: float) -> list[Sequence]:
-        return self.queue(now) if len(self.waiting) else []
-
     def _is_capped(self, sequence: Sequence) -> bool:
         caps = sequence.request.caps.items()
         return any(self._num_running[name] >= most for name, most in caps)
@@ -218,10 +220,10 @@ class Scheduler:
         return bool(self.running) and (sequence.is_alone or self.running[0].is_alone)
 
     def _is_awaiting(self, sequence: Sequence) -> bool:
-        """Whether somebody is computing what it begins with."""
+        """Whether somebody is computing what it begins with, and is not behind it in that."""
         if not self.cache.can_share or not self.running:
             return False
-        others = [s for s in self.running if not s.is_decoding]
+        others = [s for s in self.running if not s.is_decoding and s.rank <= sequence.rank]
         ahead = {other: self._ahead(other, sequence) for other in others}
         if not any(ahead.values()):
             return False
@@ -238,22 +240,45 @@ class Scheduler:
         both = common_length(other.prompt_tokens, sequence.prompt_tokens, 0, end)
         return both if both > other.num_computed else 0
 
-    def _has_place(self, sequence: Sequence, now: float) -> bool:
-        """Whether it has one, if by sending somebody back."""
-        if len(self.running) < self.max_sequences:
-            return True
-        victim = self._victim(sequence)
-        if victim is None:
+    @property
+    def _is_full(self) -> bool:
+        return len(self.running) >= self.max_sequences
+
+    def _lesser(self, sequence: Sequence, entered: list[Sequence]) -> list[Sequence]:
+        """Those with less claim to what they have, the first to leave first: all that are of a
+        lesser class, and one of the same.
+        """
+        if not self.cache.can_share:
+            return []  # all of theirs would have to be computed again
+        lesser = [s for s in self.running if self._is_lesser(s, sequence) and s not in entered]
+        lesser.sort(key=self._order_of_leaving, reverse=True)
+        num_below = sum(s.rank > sequence.rank for s in lesser)
+        return lesser[: num_below + 1]
+
+    def _make_way(self, sequence: Sequence, lesser: list[Sequence], now: float) -> bool:
+        """Whether it has a place and cells, if by sending some back: no more than it takes."""
+        leaving: list[Sequence] = []
+        for victim in lesser:
+            if self._fits(sequence, leaving):
+                break
+            leaving.append(victim)
+        if not self._fits(sequence, leaving):
             return False
-        self.send_back(victim, now)
+        for victim in [*leaving[:-1]]:
+            rest = [other for other in leaving if other is not victim]
+            if self._fits(sequence, rest):
+                leaving = rest
+        for victim in leaving:
+            self.send_back(victim, now)
         return True
 
-    def _victim(self, sequence: Sequence) -> Sequence | None:
-        """Who has a place that the sequence should have, if anyone."""
-        if not self.cache.can_share:
-            return None  # all of it would have to be computed again
-        lesser = [s for s in self.running if self._is_lesser(s, sequence)]
-        return max(lesser, key=self._order_of_leaving, default=None)
+    def _fits(self, sequence: Sequence, leaving: list[Sequence]) -> bool:
+        """Whether there is room for it, once these have left."""
+        num_running = len(self.running) - len(leaving)
+        slots = [s.slot for s in leaving if s.slot is not None]
+        # One cell more for each: the token that all of them sample next.
+        spare = num_running + 1 if num_running else 0
+        return num_running < self.max_sequences and self.cache.fits(sequence.path, spare, slots)
 
     def _is_lesser(self, running: Sequence, sequence: Sequence) -> bool:
         if running.rank != sequence.rank:
@@ -265,15 +290,12 @@ class Scheduler:
     def _order_of_leaving(self, sequence: Sequence) -> tuple[int, int, int]:
         return sequence.rank, self._num_running[sequence.owner], sequence.order
 
-    def _try_enter(self, sequence: Sequence, now: float) -> bool:
-        # One cell more for each: the token that all of them sample next.
-        spare = len(self.running) + 1 if self.running else 0
+    def _enter(self, sequence: Sequence, now: float) -> None:
         if sequence.is_alone:
             self.cache.give_up_idle()
-        entry = self.cache.try_enter(sequence.path, spare)
-        if entry is None:
-            return False
-        self.waiting.remove(sequence)
+        entry = self.cache.try_enter(sequence.path)
+        assert entry is not None, "it fits"
+        self.waiting.enter(sequence, now)
         sequence.slot, sequence.num_computed = entry.slot, entry.num_cached
         sequence.status = Status.RUNNING
         if sequence.admitted_at is None:
@@ -281,7 +303,6 @@ class Scheduler:
             sequence.num_cached = entry.num_cached
         self.running.append(sequence)
         self._count(sequence, 1)
-        return True
 
     def _count(self, sequence: Sequence, change: int) -> None:
         for name in {sequence.owner, *sequence.request.caps}:
@@ -362,7 +383,6 @@ class Scheduler:
         assert slot is not None
         self.running.remove(sequence)
         self._count(sequence, -1)
-        keep = keep and sequence.is_cached
         end = min(sequence.num_computed, sequence.num_findable)
         self.cache.leave(slot, sequence.path, end, keep=keep)
         sequence.slot = None

@@ -37,6 +37,15 @@ class Waiting:
     def remove(self, sequence: Sequence) -> None:
         self._sequences.remove(sequence)
 
+    def enter(self, sequence: Sequence, now: float) -> None:
+        """It has a place: what its owner wants besides, of that class, waits for the next one
+        only from now on. Or all of a crowd would be of a better class after a while.
+        """
+        self.remove(sequence)
+        for other in self._sequences:
+            if _line(other) == _line(sequence):
+                other.waits_since = now
+
     def in_turn(self, now: float, num_running: Counter[str]) -> Iterator[Sequence]:
         """Everybody who waits, next one first.
 
@@ -65,7 +74,11 @@ class Waiting:
                 del queues[owner]
 
 
+def _line(sequence: Sequence) -> tuple[str, int]:
+    return sequence.owner, sequence.request.priority
+
+
 def rank(sequence: Sequence, now: float) -> int:
-    """Its class, or a better one after a long wait."""
+    """Its class, or a better one after its owner has waited long."""
     aged = int((now - sequence.waits_since) / AGEING_SECONDS)
     return max(0, sequence.request.priority - aged)

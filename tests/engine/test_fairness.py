@@ -161,6 +161,112 @@ def test_a_model_that_would_have_to_compute_again_pauses_nobody():
     assert ids(simulation.scheduler.running) == [background.id]
 
 
+def test_a_crowd_does_not_age_while_its_owner_is_served():
+    simulation = Simulation(num_cells=200, max_sequences=1)
+    for number in range(3):
+        simulation.arrive([1 + number], 12, owner="alice", priority=2)
+    while not simulation.finished:
+        simulation.now += AGEING_SECONDS / 4
+        simulation.step()
+    simulation.step()
+    interactive = simulation.arrive([9], 3, owner="bob", priority=0)
+
+    simulation.step()
+
+    assert ids(simulation.scheduler.running) == [interactive.id]
+
+
+def test_a_better_class_takes_cells_of_a_lesser_one():
+    simulation = Simulation(num_cells=40, max_sequences=4)
+    background = simulation.arrive([1] * 24, 10, priority=2)
+    simulation.step()
+    small = simulation.arrive([2], 10, priority=2)
+    simulation.step()
+    interactive = simulation.arrive([3] * 20, 3, priority=0)
+
+    simulation.step()
+
+    assert ids(simulation.scheduler.running) == [small.id, interactive.id], "no more than it takes"
+    simulation.run()
+    assert background.output_tokens == answer_of([1] * 24, 10)
+
+
+def test_nobody_is_paused_for_one_that_would_not_fit_even_then():
+    simulation = Simulation(num_cells=40, max_sequences=2)
+    simulation.arrive([1] * 24, 10, priority=0)
+    simulation.step()
+    simulation.arrive([2], 10, priority=2)
+    simulation.step()
+    simulation.arrive([3] * 20, 3, priority=0)
+
+    simulation.step()
+
+    assert ids(simulation.scheduler.running) == [1, 2]
+
+
+def test_who_has_just_entered_is_not_paused_for_the_next():
+    simulation = Simulation(num_cells=100, max_sequences=3)
+    simulation.arrive([1] * 60, 20, owner="bob")
+    simulation.step()
+    for first in (2, 3):
+        simulation.arrive([first] * 60, 1, owner="alice")  # they do not fit
+    for first in (4, 5):
+        simulation.arrive([first], 20, owner="bob")
+    simulation.arrive([6], 1, owner="alice")
+
+    entered = simulation.scheduler.admit(0)
+
+    assert entered
+    assert all(sequence in simulation.scheduler.running for sequence in entered)
+
+
+def test_nobody_waits_for_what_a_lesser_class_computes():
+    simulation = Simulation(num_cells=400, batch_tokens=8)
+    prompt = list(range(100))
+    simulation.arrive(prompt, 1, priority=2)
+    simulation.step()
+
+    interactive = simulation.arrive([*prompt, 7], 1, priority=0)
+    simulation.step()
+
+    assert interactive in simulation.scheduler.running
+
+
+def test_what_is_not_to_be_kept_is_paused_with_all_it_has_and_then_gone():
+    simulation = Simulation(num_cells=200, max_sequences=1, batch_tokens=64)
+    uncached = simulation.arrive([1] * 40, 8, priority=2, use_cache=False)
+    simulation.step()
+    simulation.arrive([2] * 4, 2, priority=0)
+
+    simulation.run()
+
+    assert uncached.output_tokens == answer_of([1] * 40, 8)
+    assert simulation.num_computed == 40 + 7 + 4 + 1
+    assert [path.tokens[0] for _, path in simulation.scheduler.cache.idle()] == [2]
+
+
+def test_what_leaves_while_it_is_paused_is_not_kept_either():
+    simulation = Simulation(num_cells=200, max_sequences=1, batch_tokens=64)
+    uncached = simulation.arrive([1] * 40, 8, priority=2, use_cache=False)
+    simulation.step()
+    simulation.send_back(uncached)
+
+    simulation.remove(uncached)
+
+    assert simulation.slots.num_used == 0
+
+
+def test_who_never_ran_says_nothing_of_what_requests_cost():
+    simulation = Simulation(num_cells=100, max_sequences=1)
+    simulation.arrive([1], 4)
+    simulation.step()
+    before = simulation.scheduler.shares.mean_cost
+    for number in range(9):
+        simulation.remove(simulation.arrive([number], 4))
+
+    assert simulation.scheduler.shares.mean_cost == before
+
+
 # Caps
 
 

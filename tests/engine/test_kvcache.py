@@ -50,11 +50,12 @@ class Caching(RuleBasedStateMachine):
     @rule(tokens=prompts, owner=owners, num_public=st.integers(0, 4))
     def enter(self, tokens, owner, num_public):
         path = Path(tokens, owner, min(num_public, len(tokens)))
-        used = self.cache.num_used
+        used, fits = self.cache.num_used, self.cache.fits(path)
         entry = self.cache.try_enter(path)
+        assert fits == (entry is not None)
         if entry is None:
             assert self.cache.num_used == used
-            assert not self.cache.has_free_slot or self.live
+            assert self.live
             return
         self.slots.apply(self.cache.take_moves())
         assert entry.slot not in self.live
@@ -91,6 +92,19 @@ class Caching(RuleBasedStateMachine):
         slot = sorted(self.live)[index % len(self.live)]
         path, computed = self.live.pop(slot)
         self.cache.leave(slot, path, computed, keep=keep)
+
+    @rule(tokens=prompts, owner=owners, number=st.integers(1, 4), keep=st.booleans())
+    def enter_once_others_have_left(self, tokens, owner, number, keep):
+        path, leaving = Path(tokens, owner), sorted(self.live)[:number]
+        if not self.cache.fits(path, 0, leaving):
+            return
+        for slot in leaving:
+            left, computed = self.live.pop(slot)
+            self.cache.leave(slot, left, computed, keep=keep)
+        entry = self.cache.try_enter(path)
+        assert entry is not None
+        self.slots.apply(self.cache.take_moves())
+        self.live[entry.slot] = (path, entry.num_cached)
 
     @rule(owner=owners)
     def drop(self, owner):
@@ -385,3 +399,18 @@ def test_what_is_public_and_used_no_more_goes_like_all_else(monkeypatch):
         assert cache.num_cached(path) == (10 if number < 2 else 0)
         compute_and_leave(cache, [3, 4, number])
     assert cache.num_idle == 0
+
+
+def test_what_is_given_up_for_a_refill_is_not_what_it_begins_with():
+    cache = KvCache(150, 3, num_idle_slots=4)
+    for first in (0, 1000):
+        path = Path(list(range(first, first + 40)), "alice")
+        cache.leave(cache.try_enter(path).slot, path, 40, keep=True)
+    other = cache.try_enter(Path(list(range(2000, 2030)), "alice"))
+    entry = cache.try_enter(Path([*range(40), *range(500, 520)], "alice"))
+
+    if cache.can_refill(entry.slot, 60):
+        cache.refill(entry.slot)
+
+    assert entry.num_cached == 40
+    assert other
