@@ -7,6 +7,7 @@ from django.db import DatabaseError
 
 from . import validation
 from .models import LanguageModel, Task
+from .sources import problem_of
 
 
 @register(Tags.database)
@@ -23,11 +24,11 @@ def check_model_files(app_configs: Any, databases: Any, **kwargs: Any) -> list[C
 
 
 def _check(row: LanguageModel) -> list[CheckMessage]:
-    missing = [path for path in (row.path, row.projector_path) if path and not path.is_file()]
+    missing = [path for path in (row.path, row.projector_path) if path and problem_of(path)]
     if missing:
         return [
             Warning(
-                f"{row}: there is no file {missing[0]}.",
+                f"{row}: {missing[0]}: {problem_of(missing[0])}.",
                 hint=f"manage.py prefetch {row}",
                 id="inference.W001",
             )
@@ -44,7 +45,7 @@ def _check(row: LanguageModel) -> list[CheckMessage]:
 
 def _check_draft(row: LanguageModel) -> list[CheckMessage]:
     draft = row.draft
-    if draft is None or (draft.path is not None and draft.path.is_file()):
+    if draft is None or (draft.path is not None and not problem_of(draft.path)):
         return []
     return [
         Warning(

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from inference.models import Alias, LanguageModel
-from inference.sources import SourceNotFound, parse, redacted
+from inference.sources import SourceNotFound, parse, problem_of, redacted
 
 from .drafts import check_draft
 from .errors import DuplicateModel, InvalidModel, UnknownBase, UnknownDraft, UnknownModel
@@ -83,10 +83,17 @@ def source_uri(source_or_path: str) -> str:
     if "://" in source_or_path:
         parse(source_or_path)
         return source_or_path
-    path = Path(source_or_path).expanduser().absolute()
-    if not path.is_file():
-        raise SourceNotFound(source_or_path, "is neither a URI nor a file")
+    try:
+        path = Path(source_or_path).expanduser().absolute()
+    except RuntimeError as error:  # there is nobody of that name, or no home
+        raise _neither(source_or_path, str(error)) from None
+    if problem := problem_of(path):
+        raise _neither(source_or_path, problem)
     return path.as_uri()
+
+
+def _neither(given: str, problem: str) -> SourceNotFound:
+    return SourceNotFound(given, f"is neither a URI nor a file: {problem}")
 
 
 def free_slug(source: str) -> str:

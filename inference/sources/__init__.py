@@ -16,7 +16,7 @@ from .errors import (
     redacted,
 )
 from .fetch import fetch, parse
-from .local import LocalFile
+from .local import LocalFile, problem_of
 from .store import FetchedFile
 
 __all__ = [
@@ -36,5 +36,6 @@ __all__ = [
     "WrongChecksum",
     "fetch",
     "parse",
+    "problem_of",
     "redacted",
 ]

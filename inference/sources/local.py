@@ -27,6 +27,15 @@ class LocalFile:
 
     def check(self) -> None:
         """Raises SourceNotFound unless it is a regular file."""
-        if not self.path.is_file():
-            problem = "is not a regular file" if self.path.exists() else "there is no such file"
+        if problem := problem_of(self.path):
             raise SourceNotFound(self.uri, problem)
+
+
+def problem_of(path: Path) -> str:
+    """Why it is no regular file, as far as it can be looked at; empty where it is one."""
+    try:
+        if path.is_file():
+            return ""
+        return "is not a regular file" if path.exists() else "there is no such file"
+    except OSError as error:
+        return f"cannot be looked at: {error.strerror}"

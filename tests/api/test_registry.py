@@ -93,6 +93,8 @@ class TestRegistering:
             ({}, "source"),
             ({"source": "ftp://host/m.gguf"}, "source"),
             ({"source": "/nowhere/m.gguf"}, "source"),
+            ({"source": "/" + "m" * 300}, "source"),
+            ({"source": "~nobody-of-that-name/m.gguf"}, "source"),
             ({"source": "https://host/m.gguf", "id": "no spaces"}, "id"),
             ({"source": "https://host/m.gguf", "aliases": [""]}, "aliases"),
             ({"source": "https://host/m.gguf", "device": "abacus"}, "device"),

@@ -35,6 +35,11 @@ def test_a_file_that_has_gone_is_found(row):
     assert found() == ["inference.W001"]
 
 
+def test_a_file_that_cannot_be_looked_at_is_found(row):
+    LanguageModel.objects.update(file="/" + "b" * 300)
+    assert found() == ["inference.W001"]
+
+
 @pytest.mark.parametrize("fields", [{"file_task": "embed"}, {"task": "rerank"}])
 def test_a_model_that_does_not_chat_needs_no_template(row, fields):
     LanguageModel.objects.update(chat_template="", **fields)

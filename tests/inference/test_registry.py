@@ -103,6 +103,11 @@ class TestAdd:
         with pytest.raises(sources.SourceNotFound, match=r"^smollm: is neither a URI nor a file"):
             registry.add("smollm")
 
+    @pytest.mark.parametrize("path", ["/" + "b" * 300, "~nobody-of-that-name/m.gguf", "/a\0b"])
+    def test_a_path_that_cannot_be_looked_at_is_refused(self, path: str) -> None:
+        with pytest.raises(sources.SourceNotFound, match="is neither a URI nor a file: "):
+            registry.add(path)
+
     def test_a_malformed_uri_is_refused(self) -> None:
         with pytest.raises(sources.BadUri, match=r"^hf://owner/m\.gguf"):
             registry.add("hf://owner/m.gguf")

@@ -170,6 +170,10 @@ class TestLocalFile:
         with pytest.raises(sources.SourceNotFound, match=r"/nothing\.gguf: there is no such file"):
             fetch(f"file://{tmp_path}/nothing.gguf")
 
+    def test_one_that_cannot_be_looked_at_is_refused(self, tmp_path: Path, fetch: Fetch) -> None:
+        with pytest.raises(sources.SourceNotFound, match="cannot be looked at: File name too long"):
+            fetch(f"file://{tmp_path}/{'a' * 300}")
+
     def test_a_folder_is_refused(self, tmp_path: Path, fetch: Fetch) -> None:
         with pytest.raises(sources.SourceNotFound, match="not a regular file"):
             fetch(tmp_path.as_uri())
