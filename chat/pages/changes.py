@@ -86,9 +86,18 @@ def move(request: HttpRequest, uid: UUID) -> HttpResponse:
 @require_POST
 def archive(request: HttpRequest, uid: UUID) -> HttpResponse:
     conversation = own_conversation(request, uid)
-    conversation.archived_at = None if conversation.archived_at else timezone.now()
+    conversation.archived_at = conversation.archived_at or timezone.now()
     conversation.save(update_fields=["archived_at"])
-    text = _("Archived.") if conversation.archived_at else _("Back among the conversations.")
+    return _changed(request, conversation, _("Archived."), undo="conversation-unarchive")
+
+
+@never_cache
+@require_POST
+def unarchive(request: HttpRequest, uid: UUID) -> HttpResponse:
+    conversation = own_conversation(request, uid)
+    conversation.archived_at = None
+    conversation.save(update_fields=["archived_at"])
+    text = _("Back among the conversations.")
     return _changed(request, conversation, text, undo="conversation-archive")
 
 
@@ -126,6 +135,8 @@ def _changed(
 ) -> HttpResponse:
     if not is_htmx(request):
         return said(request, text, conversation)
+    if "undo" in request.POST:  # any list may be shown by now, with its row or without
+        return list_again(request, where_kept(conversation), {"toast": text})
     place = asked_place(request)
     toast = _toast(conversation, text, undo)
     if _leaves(place, conversation):

@@ -13,6 +13,7 @@ urlpatterns = [
     path("c/<uuid:uid>/pin/", changes.pin, name="conversation-pin"),
     path("c/<uuid:uid>/move/", changes.move, name="conversation-move"),
     path("c/<uuid:uid>/archive/", changes.archive, name="conversation-archive"),
+    path("c/<uuid:uid>/unarchive/", changes.unarchive, name="conversation-unarchive"),
     path("c/<uuid:uid>/delete/", changes.delete, name="conversation-delete"),
     path("c/<uuid:uid>/restore/", changes.restore, name="conversation-restore"),
     path("c/<uuid:uid>/share/", sharing.share_conversation, name="share"),

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from chat import library
-from chat.library import Place, listing
+from chat.library import Place, listing, where_kept
 from chat.models import Conversation, Role
 from chat.pages.zone import zone_of
 from tests.accounts.site import browser_of, configured, text
@@ -137,7 +137,8 @@ def test_every_page_has_the_list_and_marks_where_one_is(browser, alice):
     cake = conversation(alice, "Cake", ("Hi",))
     conversation(alice, "<b>Pie</b>", ("Hi",))
     page = text(browser.get(f"/c/{cake.uid}/"))
-    assert f'<a class="chat-link" href="/c/{cake.uid}/" aria-current="page">Cake</a>' in page
+    here = f'id="open-{cake.uid.hex}" href="/c/{cake.uid}/" aria-current="page"'
+    assert f'<a class="chat-link" {here}>Cake</a>' in page
     assert page.count('class="chat-link"') == 2
     assert "&lt;b&gt;Pie&lt;/b&gt;</a>" in page
     assert page.count('aria-current="page"') == 1 + page.count('aria-current="page">Chat')
@@ -238,6 +239,23 @@ def test_archiving_can_be_undone(browser, alice):
     undo = re.search(r'hx-post="([^"]+)" hx-target="#library"', text(done))[1]
     assert links(browser.get("/c/list/archived/", headers=HTMX)) == ["Cake"]
     assert links(browser.post(undo, headers=HTMX)) == ["Cake"]
+
+
+@pytest.mark.parametrize(
+    ("archived_at", "done", "undo", "heading"),
+    [(None, "archive", "unarchive", "Work"), (NOW, "unarchive", "archive", "Archived")],
+)
+def test_what_is_undone_is_shown_where_it_is_kept(browser, alice, archived_at, done, undo, heading):
+    folder = alice.folders.create(name="Work")
+    cake = conversation(alice, "Cake", ("Hi",), folder=folder, archived_at=archived_at)
+    changed = browser.post(f"/c/{cake.uid}/{done}/", {"place": where_kept(cake).name}, headers=HTMX)
+    assert changed["HX-Retarget"] == f"#conversation-{cake.uid.hex}"
+    assert f'hx-post="/c/{cake.uid}/{undo}/"' in text(changed)
+    browser.post(f"/c/{cake.uid}/{undo}/", {"undo": ""}, headers=HTMX)
+    undone_twice = browser.post(f"/c/{cake.uid}/{undo}/", {"undo": ""}, headers=HTMX)
+    assert "HX-Retarget" not in undone_twice
+    assert f'<h2 class="chat-place">{heading}</h2>' in text(undone_twice)
+    assert links(undone_twice) == ["Cake"]
 
 
 def test_deleting_can_be_undone(browser, alice):

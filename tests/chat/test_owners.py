@@ -48,6 +48,7 @@ URLS = [
     ("POST", "/c/{uid}/pin/", {}, 302),
     ("POST", "/c/{uid}/move/", {"folder": "{folder}"}, 302),
     ("POST", "/c/{uid}/archive/", {}, 302),
+    ("POST", "/c/{uid}/unarchive/", {}, 302),
     ("GET", "/c/{uid}/delete/", {}, 200),
     ("POST", "/c/{uid}/delete/", {}, 302),
     ("POST", "/c/{deleted}/restore/", {}, 302),
