@@ -1,6 +1,5 @@
 """What has to leave the KV cache, kept elsewhere until its conversation goes on."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path as FilePath
 
@@ -10,7 +9,7 @@ from .kvcache import LEAST_SAVED_TOKENS, KvCache, Move, Save
 from .radix import Path
 from .request import Sequence
 from .snapshots import SnapshotStore
-from .upkeep import FOLDER, owner_digest, owner_of
+from .upkeep import FOLDER
 
 WORTH = 0.25  # how often a conversation goes on before its snapshot is forgotten, a guess
 NEWEST_SHARE = 0.3  # of what things cost
@@ -146,19 +145,15 @@ class Archive:
         self._cache.note_computed(slot, path, sequence.num_computed)
         self._move()
 
-    def tidy(self, now: float) -> None:
-        """Let go what is too old, and what is of those who are to be forgotten, who may have
-        idle cells, too; `now` is in seconds since 1970.
+    def tidy(self, forgotten: set[bytes], now: float) -> None:
+        """Let go what is of these owners, given by their digests, and what is too old; `now` is
+        in seconds since 1970.
         """
-        forgotten = self._store.tidy(now)
-        if forgotten:
-            self._move()  # what has to be saved before
-            self._cache.drop_idle(lambda path: owner_digest(owner_of(path.owner)) in forgotten)
-            self._move()
+        self._store.forget(forgotten)
+        self._store.expire(now)
 
     def close(self) -> None:
         """Keep all that is idle."""
-        self.tidy(time.time())
         while self._keep_leaving():
             pass
         for slot, path in self._cache.idle():

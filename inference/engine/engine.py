@@ -5,6 +5,7 @@ import queue
 import time
 from collections.abc import Callable
 from enum import Enum, auto
+from pathlib import Path
 
 from .archive import Archive, make_store
 from .backend import Backend, nothing
@@ -21,6 +22,7 @@ from .speech import Note, Speech
 from .stats import Load
 from .tempo import Tempo
 from .thoughts import Place
+from .upkeep import FOLDER, Marks, owner_digest, owner_of
 from .wire import Delta, Failure, Finish, FromEngine, Step
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class Engine:
             tempo=make_tempo(backend.config, info),
             speculation=Speculation(info.draft_tokens, backend.drafter),
         )
+        self._marks = Marks(Path(backend.config.state_dir) / FOLDER)
         store = make_store(backend.config, info)
         self._archive = store and Archive(backend, self.scheduler.cache, store, self._do, clock)
         self._pace = Pace()
@@ -120,6 +123,7 @@ class Engine:
         for sequence in self.scheduler.sequences():
             self._fail(sequence, EngineStopped("The model was unloaded before the end."))
         self.intake.close()
+        self._tidy()
         if self._archive:
             self._archive.close()
         self.backend.close()
@@ -160,11 +164,22 @@ class Engine:
                     self._reporter.hurry()
                 case int(id):
                     self._cancel(id)
-                case Tidy.TIDY if self._archive:
-                    self._archive.tidy(time.time())
+                case Tidy.TIDY:
+                    self._tidy()
                 case None:
                     self._is_stopping = True
             block = False
+
+    def _tidy(self) -> None:
+        """Let go what is kept of owners that are to be forgotten, and what is too old."""
+        forgotten = self._marks.new()
+        if forgotten:
+            self._move()  # what has to be saved before
+            cache = self.scheduler.cache
+            cache.drop_idle(lambda path: owner_digest(owner_of(path.owner)) in forgotten)
+            self._move()
+        if self._archive:
+            self._archive.tidy(forgotten, time.time())
 
     def _plan(self) -> list[Work]:
         now = self._clock()

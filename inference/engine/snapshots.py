@@ -50,7 +50,7 @@ class SnapshotStore:
     while it is being written. Files take `disk_bytes`, those of all stores below the same
     `directory` counted together; without a directory, or without room there, what has to
     leave memory is gone. What was last used `max_seconds` ago, if they are not 0, goes with
-    the next `tidy`. For one thread, beside the writer's own.
+    the next `expire`. For one thread, beside the writer's own.
     """
 
     def __init__(
@@ -62,7 +62,6 @@ class SnapshotStore:
         max_seconds: float = 0.0,
     ) -> None:
         self._max_seconds = max_seconds
-        self._heeded: dict[bytes, float] = {}  # owners forgotten, by the time of their marks
         self._fingerprint = digest(fingerprint.encode())
         self._max_writing = ram_bytes // WRITING_SHARE
         self._max_kept = ram_bytes - self._max_writing
@@ -76,9 +75,8 @@ class SnapshotStore:
         self._disk: SnapshotDisk | None = None
         if directory is not None:
             self._disk = SnapshotDisk(directory, self._fingerprint, disk_bytes)
-            self._expire(time.time())
+            self.expire(time.time())
             self._read_index(self._disk)
-            self._heeded = self._disk.marks()
 
     def put(self, owner: str, tokens: Sequence[int], state: State) -> None:
         """Keep the state of these tokens, in place of what it makes superfluous.
@@ -127,23 +125,15 @@ class SnapshotStore:
         with self._lock:
             self._remove(entry.stored)
 
-    def tidy(self, now: float) -> set[bytes]:
-        """Let go what is too old, and of whom somebody has said that they are to be forgotten
-        since the last time: their digests. `now` is in seconds since 1970.
-        """
-        self._expire(now)
-        if self._disk is None:
-            return set()
-        said = self._disk.marks()
-        new = {owner for owner, at in said.items() if self._heeded.get(owner) != at}
-        self._heeded = said
+    def forget(self, owners: set[bytes]) -> None:
+        """Let go what is of these, given by their digests."""
         with self._lock:
             for stored in self._all():
-                if stored.label.owner[:OWNER_BYTES] in new:
+                if stored.label.owner[:OWNER_BYTES] in owners:
                     self._remove(stored)
-        return new
 
-    def _expire(self, now: float) -> None:
+    def expire(self, now: float) -> None:
+        """Let go what is too old; `now` is in seconds since 1970."""
         if not self._max_seconds:
             return
         before = now - self._max_seconds

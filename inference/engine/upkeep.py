@@ -32,8 +32,7 @@ def forget(root: Path, owner: str) -> None:
     Raises:
         OSError: they cannot be deleted, or the mark not be written.
     """
-    if not root.is_dir():
-        return
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is in memory alone goes, too
     name = owner_digest(owner).hex()
     (root / f"{name}{MARK}").write_bytes(b"")  # first: a file may be on its way to the disk
     for path in root.glob(f"*/{name}-*{SUFFIX}"):
@@ -58,3 +57,18 @@ def marks(root: Path) -> Iterator[tuple[bytes, float]]:
     for path in root.glob(f"*{MARK}"):
         with suppress(OSError, ValueError):
             yield bytes.fromhex(path.stem), path.stat().st_mtime
+
+
+class Marks:
+    """Those below `root`, each of which is new once; the ones that are there already never."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._heeded = dict(marks(root))
+
+    def new(self) -> set[bytes]:
+        """The digests of owners that were to be forgotten since the last time."""
+        said = dict(marks(self._root))
+        new = {owner for owner, at in said.items() if self._heeded.get(owner) != at}
+        self._heeded = said
+        return new

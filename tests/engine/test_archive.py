@@ -127,25 +127,35 @@ async def test_who_is_forgotten_finds_nothing_after_a_restart(tiny, state_dir):
     async with running(tiny, state_dir, **SNAPSHOTS) as host:
         for owner in ("alice", "bob"):
             await ask(host, LONG, owner)
-        (state_dir / "kv").mkdir(exist_ok=True)
         forget_snapshots(state_dir / "kv", "alice")  # while it is in the cache alone
     async with running(tiny, state_dir, **SNAPSHOTS) as host:
         assert (await ask(host, LONG, "alice"))[1] == 0
         assert (await ask(host, LONG, "bob"))[1] > 100
 
 
-def test_who_is_forgotten_has_no_idle_cells_once_the_engine_has_looked(tmp_path):
-    bench = Bench(
-        snapshot_memory_bytes=2**20,
-        snapshot_disk_bytes=2**20,
-        sha256="a" * 64,
-        state_dir=str(tmp_path),
-    )
+async def test_who_is_forgotten_before_anything_was_saved_is_not_saved_at_the_end(tiny, state_dir):
+    async with running(tiny, state_dir, **SNAPSHOTS) as host:
+        await ask(host, LONG, "alice")
+        forget_snapshots(state_dir / "kv", "alice")
+
+    assert not list((state_dir / "kv").rglob("*.kv"))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"snapshot_memory_bytes": 2**20, "snapshot_disk_bytes": 2**20},
+        {"snapshot_memory_bytes": 2**20, "snapshot_disk_bytes": 0},
+        {"snapshot_memory_bytes": 0},
+    ],
+    ids=["on disk", "in memory", "nowhere"],
+)
+def test_who_is_forgotten_has_no_idle_cells_once_the_engine_has_looked(tmp_path, kept):
+    bench = Bench(sha256="a" * 64, state_dir=str(tmp_path), **kept)
     bench.submit("a " * 100)
     bench.finish()
     cache = bench.engine.scheduler.cache
     assert cache.num_idle > 50
-    (tmp_path / "kv").mkdir()
     forget_snapshots(tmp_path / "kv", "")
 
     bench.engine.tidy()

@@ -72,10 +72,10 @@ def test_nor_later_in_memory_and_on_disk(kept):
     store.put("bob", [4, 5], b"in memory")
     now = time.time()
 
-    store.tidy(now + 6 * DAY)
+    store.expire(now + 6 * DAY)
     assert recall(store, "bob", [4, 5])
     assert recall(store, "ann", [1, 2, 3])
-    store.tidy(now + 8 * DAY)
+    store.expire(now + 8 * DAY)
 
     assert store.find("bob", [4, 5]) is store.find("ann", [1, 2, 3]) is None
     assert files_in(kept) == []
@@ -100,25 +100,27 @@ def test_one_that_is_forgotten_is_gone_from_the_disk_at_once_and_others_are_not(
 
 
 def test_one_that_is_forgotten_is_gone_from_memory_with_the_next_look(kept):
-    store = make_store(kept)
+    marks, store = upkeep.Marks(kept), make_store(kept)
     for owner in ("ann", "lora\0ann", "bob"):
         store.put(owner, [7, 8], b"state")
     upkeep.forget(kept, "ann")
 
-    assert store.tidy(time.time()) == {upkeep.owner_digest("ann")}
+    forgotten = marks.new()
+    store.forget(forgotten)
 
+    assert forgotten == {upkeep.owner_digest("ann")}
     assert store.find("ann", [7, 8]) is store.find("lora\0ann", [7, 8]) is None
     assert store.find("ann", [1, 2, 3]) is None
     assert recall(store, "bob", [7, 8]) == (2, b"state")
-    assert store.tidy(time.time()) == set(), "it is said once"
+    assert marks.new() == set(), "it is said once"
 
 
 def test_who_comes_back_is_remembered_again(kept):
-    store = make_store(kept)
+    marks, store = upkeep.Marks(kept), make_store(kept)
     upkeep.forget(kept, "ann")
-    store.tidy(time.time())
+    store.forget(marks.new())
     store.put("ann", [7, 8], b"state")
-    store.tidy(time.time())
+    store.forget(marks.new())
     store.flush()
 
     assert recall(make_store(kept), "ann", [7, 8]) == (2, b"state")
@@ -145,10 +147,11 @@ def test_a_mark_goes_when_nothing_can_be_left(kept):
     assert [*upkeep.marks(kept)] == []
 
 
-def test_where_there_is_nothing_nobody_is_forgotten(tmp_path):
-    upkeep.forget(tmp_path / "kv", "ann")
+def test_one_that_has_nothing_on_the_disk_is_forgotten_all_the_same(tmp_path):
     assert upkeep.expire(tmp_path / "kv", 0.0) == 0
-    assert [*tmp_path.iterdir()] == []
+    marks = upkeep.Marks(tmp_path / "kv")
+    upkeep.forget(tmp_path / "kv", "ann")
+    assert marks.new() == {upkeep.owner_digest("ann")}
 
 
 # Whose they are
