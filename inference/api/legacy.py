@@ -162,6 +162,8 @@ async def find_model(name: str) -> LanguageModel:
     try:
         return await runtime.find_model(name)
     except runtime.ModelNotFound:
+        if "\0" in name:  # PostgreSQL refuses to look for it
+            raise
         row = await LanguageModel.objects.routable().filter(name=name).afirst()
         if row is None:
             raise

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
+from channels.db import database_sync_to_async
 from django.http import HttpResponseBase
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from rest_framework.exceptions import PermissionDenied
@@ -216,10 +217,7 @@ class UnloadView(OperatorsView):
 class EventsView(OperatorsView):
     @operation("How far a fetch or a load is", events=RegistryState)
     async def get(self, request: Request, slug: str) -> HttpResponseBase:
-        row = await LanguageModel.objects.filter(slug=slug).afirst()
-        if row is None:
-            raise ModelNotFound(slug)
-        return EventStream(progress(row))
+        return EventStream(progress(await database_sync_to_async(found)(slug)))
 
 
 async def progress(row: LanguageModel) -> AsyncGenerator[bytes]:
@@ -252,6 +250,7 @@ def found(slug: str) -> LanguageModel:
     Raises:
         ModelNotFound: no row has that id.
     """
+    # PostgreSQL refuses to look for a NUL.
     row = None if "\0" in slug else LanguageModel.objects.filter(slug=slug).first()
     if row is None:
         raise ModelNotFound(slug)

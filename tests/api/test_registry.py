@@ -163,6 +163,7 @@ class TestARow:
         [
             *(("GET", "/x"), ("PATCH", "/x"), ("DELETE", "/x"), ("GET", "/x/events")),
             *(("POST", "/x/fetch"), ("POST", "/x/load"), ("POST", "/x/unload")),
+            *(("GET", "/a%00b"), ("GET", "/a%00b/events")),
         ],
     )
     async def test_that_is_not_there_is_not_found(self, boss, asked):
