@@ -119,7 +119,8 @@ def _sizes(policy: EffectivePolicy, asked: Question) -> Iterator[tuple[object, s
 
 
 def _quotas(policy: EffectivePolicy, question: Question, now: datetime) -> Iterator[Finding]:
-    tokens = question.prompt_tokens + max(1, question.max_tokens)
+    lengths = [question.max_tokens, *(limit.value for limit in output_limits(policy))]
+    tokens = question.prompt_tokens + max(1, min(lengths))
     demand = Demand(tokens, tokens)
     for count in accounting.quotas_store().counts(policy.quotas, now):
         yield _checked(_described(count), partial(granted, [count], demand, now))

@@ -216,6 +216,12 @@ def test_a_request_needs_its_prompt_and_what_was_asked_for(
     assert len(denials(key, question)) == num_denials
 
 
+def test_what_was_asked_for_is_cut_to_what_an_answer_may_have(key):
+    Policy.objects.create(key=key, tokens_per_day=100, max_output_tokens=60)
+    assert denials(key, Question(prompt_tokens=40, max_tokens=61)) == []
+    assert len(denials(key, Question(prompt_tokens=41, max_tokens=61))) == 1
+
+
 def test_what_can_never_fit_says_so(key):
     Policy.objects.create(key=key, tokens_per_day=5)
     assert denials(key) == [
