@@ -93,7 +93,7 @@ def say(request: Request, place: Place, caller: Caller, channel: str) -> Turn:
     turn = turns.begin_after(parent, request.model, channel)
     StoredResponse.objects.create(
         answer=turn.answer,
-        previous=previous if previous and previous.role == Role.ASSISTANT else None,
+        previous=previous,
         request=request.repeated,
         is_background=request.is_background,
     )
@@ -146,6 +146,8 @@ def _prune(answer: Message, previous: Message | None) -> None:
     row: Message | None = answer
     while row and row != previous and not row.children.exists():
         parent = row.parent
+        for attachment in row.attachments.all():
+            attachment.hand_over()
         row.delete()
         row = parent
     left = Conversation.objects.filter(pk=answer.conversation_id, messages=None).first()

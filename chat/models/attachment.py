@@ -34,7 +34,8 @@ class Attachment(models.Model):
     """The text of a file; it belongs to a message once that was sent.
 
     A message that was edited has the files of the one in whose place it stands: their
-    text is stored once, as that of their `source`, which goes when its conversation does.
+    text is stored once, as that of their `source`; where that goes before its conversation
+    does, it hands the text over.
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -86,6 +87,15 @@ class Attachment(models.Model):
             num_tokens=self.num_tokens,
             source_id=self.source_id or self.pk,
         )
+
+    def hand_over(self) -> None:
+        """It goes, and its message alone: the first of its copies has the text from now on."""
+        heir = self.copies.first()
+        if heir is None:
+            return
+        heir.text, heir.source = self.text, None
+        heir.save(update_fields=["text", "source"])
+        self.copies.update(source=heir)
 
     @property
     def is_estimate(self) -> bool:

@@ -11,6 +11,8 @@ class StoredResponse(models.Model):
     """How an answer was asked for over the API. Its id there is made of the answer's.
 
     An answer that people have asked for on a page has none, and is a response all the same.
+    What was said for it comes after `previous`, which in a branch that goes on from what a
+    person said is no response.
     """
 
     answer = models.OneToOneField(Message, models.CASCADE, related_name="response")

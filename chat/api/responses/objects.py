@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chat.models import Message, Status, StoredResponse
+from chat.models import Message, Role, Status, StoredResponse
 from chat.reading import Written
 
 from .ids import conversation_id, response_id
@@ -59,7 +59,7 @@ def response_object(
         "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
         "model": answer.model,
         "output": output_of(parts, "in_progress" if is_running else item_status(status)),
-        "previous_response_id": response_id(asked.previous) if asked.previous else None,
+        "previous_response_id": _previous_id(asked),
         "conversation": {"id": conversation_id(answer.conversation)} if store else None,
         "store": store,
         "usage": usage_of(answer),
@@ -118,6 +118,11 @@ def _reasoning_tokens(answer: Message) -> int:
     said = len(answer.text) + sum(len(call["arguments"]) for call in answer.calls)
     share = len(answer.reasoning) / (len(answer.reasoning) + said or 1)
     return round((answer.completion_tokens or 0) * share)
+
+
+def _previous_id(asked: StoredResponse) -> str | None:
+    previous = asked.previous
+    return response_id(previous) if previous and previous.role == Role.ASSISTANT else None
 
 
 def _completed_at(answer: Message) -> int:

@@ -4,8 +4,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import Client
 
-from chat.models import Conversation, Message, Role
+from chat.models import Attachment, Conversation, Message, Role
 from tests.chat.socket import Socket
+from tests.chat.talk import attached, conversation
 
 from .asking import text_of
 
@@ -190,6 +191,44 @@ async def test_a_deleted_branch_leaves_the_other(ask):
 
     assert (await ask.get(second["id"]))["id"] == second["id"]
     assert not await Message.objects.filter(text="three").aexists()
+
+
+async def test_what_a_person_said_before_stays_though_nobody_has_answered_it(ask, local):
+    """As in conversations that were imported."""
+    there = await sync_to_async(conversation)(local, "Cake", ("one", "one ", "two"))
+    response = await ask("three", conversation=f"conv_{there.uid.hex}")
+    assert response[PREVIOUS] is None
+    await ask.delete(response["id"])
+
+    assert [m.text async for m in there.messages.all()] == ["one", "one ", "two"]
+    await there.arefresh_from_db()
+    assert there.head_id == (await there.messages.alast()).pk
+
+
+async def test_what_is_not_answered_is_no_response(ask, local):
+    there = await sync_to_async(conversation)(local, "Cake", ("one",))
+    async with Socket.opened() as socket:
+        done = await socket.answered("two", conversation=there.uid.hex)
+
+    assert (await ask.get(f"resp_{done['message']}"))[PREVIOUS] is None
+
+
+async def test_an_edited_message_keeps_its_files_when_the_first_is_deleted(ask, local):
+    async with Socket.opened() as socket:
+        file = await sync_to_async(attached)(local, text="all of it")
+        first = await socket.ask("one", attachments=[file.uid.hex])
+        await socket.hear_until("done")
+        for _ in range(2):
+            await socket.say("edit", message=first["question"], text="two")
+            edited = (await socket.hear_until("accepted"))["question"]
+            await socket.hear_until("done")
+    await ask.delete(f"resp_{first['message']}")
+
+    assert not await Message.objects.filter(uid=first["question"]).aexists()
+    files = Attachment.objects.select_related("source")
+    assert [one.content async for one in files] == ["all of it", "all of it"]
+    assert (await files.aget(message__uid=edited)).text == ""
+    assert (await sync_to_async(files.num_characters)()) == len("all of it")
 
 
 async def test_what_a_refused_request_said_is_taken_back(ask):
