@@ -61,6 +61,7 @@ async def embed(asker: Asker, name: str, *, param: str, **request: Any) -> Vecto
         admit=account.admit,
         request_id=asker.request_id,
         priority=asker.priority,
+        owner=asker.caller.owner,
         **request,
     )
     if policy.logs_prompts:

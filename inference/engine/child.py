@@ -6,7 +6,6 @@ goes, the socket ends and so does this process, in whatever it is doing.
 
 import logging
 import os
-import queue
 import signal
 import socket
 import sys
@@ -21,6 +20,7 @@ from .embedder import Embedder
 from .embedding import EmbedRequest
 from .engine import Engine
 from .errors import EngineError, ModelLoadFailed
+from .lines import Lines
 from .request import Request
 from .wire import (
     Cancel,
@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.1  # between two messages
 TIDY_SECONDS = 60.0
+QUESTIONS = "\0questions"  # no owner is called so
 
 
 class Outbox:
@@ -82,19 +83,21 @@ class WireHandler(logging.Handler):
 
 
 class Desk(threading.Thread):
-    """Renders and tokenizes, one request or question after the other."""
+    """Renders and tokenizes, one request or question after the other: owners take turns, and
+    questions are one more of them.
+    """
 
     def __init__(self, engine: Engine | Embedder) -> None:
         super().__init__(name="desk", daemon=True)
         self._engine = engine
-        self._work: queue.SimpleQueue[Request | EmbedRequest | Question] = queue.SimpleQueue()
+        self._work: Lines[Request | EmbedRequest | Question] = Lines()
 
     def submit(self, request: Request | EmbedRequest) -> None:
         if self._engine.intake.reserve(request):
-            self._work.put(request)
+            self._work.put(request.owner, request)
 
     def ask(self, asked: Question) -> None:
-        self._work.put(asked)
+        self._work.put(QUESTIONS, asked)
 
     def run(self) -> None:
         while True:

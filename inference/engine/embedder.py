@@ -116,7 +116,8 @@ class Embedder:
             block = False
 
     def _plan(self) -> list[Share]:
-        shares, now = self._rota.plan(), self._clock()
+        now = self._clock()
+        shares = self._rota.plan(now)
         for share in shares:
             if share.job.started_at is None:
                 share.job.started_at = now
@@ -161,7 +162,7 @@ class Embedder:
     def _release(self, job: Job) -> None:
         self._rota.remove(job)
         del self._jobs[job.id]
-        self.intake.leave()
+        self.intake.leave(job.owner)
 
 
 def packed(request: EmbedRequest, vector: Vector) -> bytes:

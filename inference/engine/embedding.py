@@ -16,6 +16,7 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
         query: with one, the texts are documents, and each becomes its relevance.
         dimensions: numbers of a vector, the first ones; 0: all that the model makes.
         priority: whose inputs go first, 0 before all.
+        owner: who asks; owners get equal shares.
         is_held: accepted, but computed only once a Go has come.
     """
 
@@ -26,6 +27,7 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
     query: str | None = None
     dimensions: int = 0
     priority: int = 1
+    owner: str = ""
     is_held: bool = False
 
     @property
@@ -40,14 +42,22 @@ class Job:
 
     request: EmbedRequest
     inputs: list[list[int]]
-    submitted_at: float  # seconds on the engine's clock, as is the next
+    submitted_at: float  # seconds on the engine's clock, as are the next two
     started_at: float | None = None
+    waits_since: float = 0.0  # since its owner was in a step last, or it came
     num_done: int = 0
     max_tokens: int = 0  # of an answer, which it has not
+
+    def __post_init__(self) -> None:
+        self.waits_since = self.submitted_at
 
     @property
     def id(self) -> int:
         return self.request.id
+
+    @property
+    def owner(self) -> str:
+        return self.request.owner
 
     @property
     def is_held(self) -> bool:

@@ -356,7 +356,7 @@ class Engine:
         self.scheduler.remove(sequence)
         self.backend.end(sequence)
         del self._sequences[sequence.id]
-        self.intake.leave()
+        self.intake.leave(sequence.owner)
 
     def _flush(self) -> None:
         self._deltas += map(self._speech.delta, self._notes)

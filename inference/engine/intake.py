@@ -13,6 +13,7 @@ from .logprobs import LogprobStream
 from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
 from .sampling import SamplingParams
+from .seats import Seats
 from .stats import Timings, Usage
 from .text import TextStream
 from .thoughts import TAGS, Place, Thoughts
@@ -35,6 +36,8 @@ class Held(Protocol):
 
     @property
     def id(self) -> int: ...
+    @property
+    def owner(self) -> str: ...
     @property
     def is_held(self) -> bool: ...
     @property
@@ -66,9 +69,7 @@ class Intake:
         self._clock = clock
         self._constrain = constrain
         self._check_adapter = check_adapter
-        self._seats = threading.BoundedSemaphore(
-            backend.info.max_sequences + backend.config.max_waiting
-        )
+        self._seats = Seats(backend.info.max_sequences + backend.config.max_waiting)
         self._lock = threading.Lock()  # of the next three, and of handing over
         self._preparing: set[int] = set()
         self._withdrawn: set[int] = set()
@@ -79,7 +80,7 @@ class Intake:
 
     def reserve(self, request: Asked) -> bool:
         """Take a seat for the request; False if there is none, and it has been refused."""
-        if not self._seats.acquire(blocking=False):
+        if not self._seats.take(request.owner):
             self._send(Failure.of(self._queue_full(), request.id))
             return False
         with self._lock:
@@ -111,7 +112,7 @@ class Intake:
             if is_preparing:
                 self._withdrawn.add(id)
         if held:
-            self._seats.release()
+            self._seats.give_back(held.owner)
             self._send(_withdrawn(id, held.num_prompt_tokens))
         return is_preparing or held is not None
 
@@ -123,9 +124,9 @@ class Intake:
                 sequence.max_tokens = min(sequence.max_tokens, max_tokens)
                 self._deliver(sequence)
 
-    def leave(self) -> None:
-        """Give back the seat of a sequence that has finished."""
-        self._seats.release()
+    def leave(self, owner: str) -> None:
+        """Give back the owner's seat: a sequence has finished."""
+        self._seats.give_back(owner)
 
     def close(self) -> None:
         """Refuse all further requests; the backend is not used any more once it returns."""
@@ -145,7 +146,7 @@ class Intake:
             if isinstance(made, tuple) and not is_withdrawn:
                 self._accept(*made)
                 return
-        self._seats.release()
+        self._seats.give_back(request.owner)
         if isinstance(made, EngineError):
             self._send(Failure.of(made, request.id))
         else:

@@ -52,7 +52,7 @@ class Waiting:
         As if each cost as much as others lately, and each that runs had cost it already.
         """
         for sequence in self._sequences:
-            sequence.rank = rank(sequence, now)
+            sequence.rank = rank(sequence.request.priority, sequence.waits_since, now)
         by_rank = attrgetter("rank")
         for _, ranked in groupby(sorted(self._sequences, key=by_rank), key=by_rank):
             yield from self._by_owner(list(ranked), Counter(num_running))
@@ -78,7 +78,6 @@ def _line(sequence: Sequence) -> tuple[str, int]:
     return sequence.owner, sequence.request.priority
 
 
-def rank(sequence: Sequence, now: float) -> int:
-    """Its class, or a better one after its owner has waited long."""
-    aged = int((now - sequence.waits_since) / AGEING_SECONDS)
-    return max(0, sequence.request.priority - aged)
+def rank(priority: int, waits_since: float, now: float) -> int:
+    """That class, or a better one after its owner has waited long; seconds of one clock."""
+    return max(0, priority - int((now - waits_since) / AGEING_SECONDS))

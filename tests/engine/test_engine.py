@@ -130,12 +130,11 @@ class Bench:
     def is_empty(self):
         """Nothing is left of anybody: no place, no cell but idle ones, no seat, no sampler."""
         scheduler = self.engine.scheduler
-        seats = self.backend.info.max_sequences + self.backend.config.max_waiting
         return (
             scheduler.is_idle
             and scheduler.cache.num_free == scheduler.cache.num_cells
             and not self.engine._sequences
-            and self.engine.intake._seats._value == seats
+            and self.engine.intake._seats.num_taken == 0
             and self.engine.load == Load()
         )
 
