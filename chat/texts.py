@@ -34,6 +34,9 @@ def script_texts() -> str:
                 "The connection broke while this was sent. Look whether it is there "
                 "before you send it again."
             ),
+            "unreachable": gettext("The server could not be reached. Try again."),
+            "gone": gettext("This message or file is not there any more. Load the page again."),
+            "serverFailed": gettext("The server failed; its log says why."),
             "busy": gettext("An answer is being written: wait for its end, or stop it."),
             "copied": gettext("Copied"),
             "cannotCopy": gettext("This browser does not let the page copy."),

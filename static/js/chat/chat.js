@@ -53,6 +53,7 @@ class Chat {
     composer.addEventListener("stop", () => this.stop());
     composer.addEventListener("edit-last", () => actions.editLast());
     thread.addEventListener("running", ({ detail }) => this.#runs(detail));
+    thread.addEventListener("behind", () => socket.send(thread.resume));
     thread.addEventListener("title", ({ detail }) => entitle(detail));
     socket.addEventListener("frame", ({ detail }) => this.#take(detail));
     socket.addEventListener("state", ({ detail }) => this.#connected(detail));
@@ -87,8 +88,8 @@ class Chat {
     const { thread } = this;
     const attachments = files.map(([uid]) => uid);
     const frame = { type: "send", text, attachments, model: this.model.value };
-    const { conversation } = thread;
-    const more = conversation ? { conversation } : this.settings.values;
+    const { conversation, last: parent } = thread;
+    const more = conversation ? { conversation, parent } : this.settings.values;
     const isFirst = !thread.root.querySelector(".turn");
     const accepted = await this.#ask({ ...frame, ...more });
     if (accepted && isFirst) entitle(titleOf(text));

@@ -18,6 +18,7 @@ class Side {
     this.model = root.querySelector(".model");
     this.thread = new Thread(root.querySelector(".thread"), root.dataset.conversation);
     socket.addEventListener("frame", ({ detail }) => this.thread.take(detail));
+    this.thread.addEventListener("behind", () => socket.send(this.thread.resume));
     root.addEventListener("click", (event) => this.#clicked(event));
     if (this.thread.conversation) settings.add(this.thread.conversation);
   }
@@ -29,8 +30,8 @@ class Side {
   }
 
   send(text, attachments, onLost) {
-    const { conversation } = this.thread;
-    const more = conversation ? { conversation } : this.settings.values;
+    const { conversation, last: parent } = this.thread;
+    const more = conversation ? { conversation, parent } : this.settings.values;
     return this.#ask({ type: "send", text, attachments, model: this.model.value, ...more }, onLost);
   }
 

@@ -1,16 +1,23 @@
 // One conversation on the page: what the socket tells becomes elements, each changed alone.
 
 import { announce } from "./announcer.js";
+import { showBlock } from "./blocks.js";
 import { markUnseen, showUsage } from "./gauge.js";
 import { addressOf } from "./ids.js";
 import { showProgress } from "./progress.js";
 import { say } from "./texts.js";
 
 export class Thread extends EventTarget {
+  #numBegun = 0;
+
   constructor(root, conversation) {
     super();
     this.root = root;
     this.conversation = conversation; // hexadecimal, or empty before the first message
+  }
+
+  get last() {
+    return [...this.root.querySelectorAll(".message")].at(-1)?.dataset.uid;
   }
 
   get running() {
@@ -22,7 +29,7 @@ export class Thread extends EventTarget {
     return [...this.root.querySelectorAll(".said")].at(-1)?.textContent ?? "";
   }
 
-  // What to ask of a socket that has just opened.
+  // What to ask of a socket that has just opened, or once the page has taken the thread's place.
   get resume() {
     const { uid: message, seq = 0, reasoningSeq = 0 } = this.running?.dataset ?? {};
     const since = message && { message, seq: +seq, reasoning_seq: +reasoningSeq };
@@ -33,6 +40,7 @@ export class Thread extends EventTarget {
     if (frame.conversation !== this.conversation) return;
     if (frame.type === "accepted") this.#begin(frame);
     else if (frame.type === "title") this.#emit("title", frame.title);
+    else if (frame.type === "switched") this.refresh();
     const article = frame.message && this.article(frame.message);
     if (article) this.#change(article, frame);
   }
@@ -43,6 +51,7 @@ export class Thread extends EventTarget {
 
   // The turn stands in the place of whatever followed its parent.
   #begin(frame) {
+    this.#numBegun += 1;
     const turn = parsed(frame.html).querySelector(".turn");
     if (!turn || !this.#cutAfter(turn.dataset.parent)) return this.refresh();
     this.root.append(turn);
@@ -92,16 +101,22 @@ export class Thread extends EventTarget {
 
   // The page as the server has it now, where it differs from what is shown.
   async refresh() {
+    const numBegun = this.#numBegun;
     const answer = await fetch(addressOf(this.conversation)).catch(() => null);
-    if (answer?.ok && !answer.redirected) this.show(await answer.text());
+    if (!answer?.ok || answer.redirected) return;
+    const page = await answer.text();
+    if (numBegun === this.#numBegun) this.show(page);
+    else await this.refresh(); // that page may not have the turn yet
   }
 
+  // What was told meanwhile of an answer under way, its end too, has to be told again.
   show(html) {
     const page = parsed(html);
     const there = page.querySelector(".thread");
     if (there && signature(there) !== signature(this.root)) {
       this.root.replaceChildren(...there.children);
       document.getElementById("gauge")?.replaceWith(page.getElementById("gauge"));
+      if (this.running) this.#emit("behind");
     }
     this.#emit("running", this.running !== null);
   }
@@ -109,21 +124,6 @@ export class Thread extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-function showBlock(article, { part, index, html, seq }) {
-  const blocks = article.querySelector(`.blocks[data-part="${part}"]`);
-  let block = blocks?.querySelector(`:scope > [data-index="${index}"]`);
-  if (!blocks) return;
-  if (!block) {
-    block = document.createElement("div");
-    block.className = "block";
-    block.dataset.index = index;
-    blocks.append(block);
-  }
-  if (block.innerHTML !== html) block.innerHTML = html;
-  // Text is told before it is shown: after a break, what was not shown has to come again.
-  if (seq !== undefined) article.dataset[part === "text" ? "seq" : "reasoningSeq"] = seq;
 }
 
 // What was unfolded stays so, and whoever was there by keyboard is still there.
