@@ -6,7 +6,8 @@ already is a branch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -97,7 +98,7 @@ def say(request: Request, place: Place, caller: Caller, channel: str) -> Turn:
         request=request.repeated,
         is_background=request.is_background,
     )
-    return turn
+    return replace(turn, before=place.conversation)
 
 
 def _conversation(request: Request, place: Place, caller: Caller) -> Conversation:
@@ -109,17 +110,21 @@ def _conversation(request: Request, place: Place, caller: Caller) -> Conversatio
         title = first_title(next((r.text for r in request.rows if r.role == Role.USER), ""))
         whose = {"owner": caller.owner, "user": caller.user}
         return Conversation.objects.create(**whose, title=title, **said)
+    conversation = copy(place.conversation)  # which is needed as it was, if this is taken back
     for name, value in said.items():
-        setattr(place.conversation, name, value)
-    place.conversation.save(update_fields=[*said])
-    return place.conversation
+        setattr(conversation, name, value)
+    conversation.save(update_fields=[*said])
+    return conversation
 
 
 @transaction.atomic
 def take_back(turn: Turn, place: Place) -> None:
     """The request was refused: the conversation is as it was, or is not there."""
+    head = place.conversation and place.conversation.head_id
+    shown = Message.objects.filter(pk=head).first() if head else None
     conversation = Conversation.objects.filter(pk=turn.conversation.pk)
-    conversation.filter(head=turn.answer).update(head=place.previous)
+    conversation.filter(head=turn.answer).update(head=shown or place.previous)
+    turns.put_back(turn)
     _prune(turn.answer, place.previous)
 
 

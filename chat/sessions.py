@@ -1,7 +1,8 @@
 """The older dialect's sessions: conversations that callers name, and that end by themselves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -93,8 +94,9 @@ def say(question: Question, caller: Caller, channel: str) -> Turn:
     """
     _check("prompt", question.text)
     _check("system-prompt", question.system_prompt or "")
-    session = _begun(question, caller)
-    return turns.say(session, _last(session), question.text, [], channel)
+    session, before = _begun(question, caller)
+    turn = turns.say(session, _last(session), question.text, [], channel)
+    return replace(turn, before=before)
 
 
 @transaction.atomic
@@ -102,6 +104,7 @@ def take_back(turn: Turn) -> None:
     """The request was refused: the session is as it was, or is not there."""
     session, parent = turn.conversation, turn.question.parent_id
     Conversation.objects.filter(pk=session.pk, head=turn.answer).update(head=parent)
+    turns.put_back(turn)
     turn.question.delete()
     if not session.messages.exists():
         session.delete()
@@ -123,7 +126,8 @@ def _used(session_id: str, owner: str) -> Conversation:
     return session
 
 
-def _begun(question: Question, caller: Caller) -> Conversation:
+def _begun(question: Question, caller: Caller) -> tuple[Conversation, Conversation]:
+    """The session, and as it was before the question."""
     expired = Conversation.objects.filter(owner=caller.owner, expires_at__lte=timezone.now())
     expired.delete()  # its id is free again
     given = question.system_prompt
@@ -139,13 +143,14 @@ def _begun(question: Question, caller: Caller) -> Conversation:
         deleted_at=None,
         defaults={"user": caller.user, "system_prompt": question.default_system_prompt, **said},
     )
+    before = copy(session)
     if is_new:
         _refuse_if_full(session)
-        return session
+        return session, before
     for name, value in said.items():
         setattr(session, name, value)
     session.save(update_fields=[*said])
-    return session
+    return session, before
 
 
 def _end() -> datetime:

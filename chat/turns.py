@@ -20,11 +20,15 @@ from .running import give_up_abandoned
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An answer that is to be computed, and what it answers."""
+    """An answer that is to be computed, and what it answers.
+
+    `before` is the conversation as it was, where the turn is taken back if it is refused.
+    """
 
     conversation: Conversation
     question: Message
     answer: Message
+    before: Conversation | None = None
 
 
 @transaction.atomic
@@ -128,6 +132,18 @@ def begin_after(
     )
     _save_as_only_one(answer)
     return Turn(_grown(answer, changed), question, answer)
+
+
+CHANGED = ("model", "system_prompt", "parameters", "updated_at")
+
+
+def put_back(turn: Turn) -> None:
+    """How the conversation goes on is as it was before; what somebody has changed since stays."""
+    rows = Conversation.objects.filter(pk=turn.conversation.pk)
+    for name in CHANGED if turn.before else ():
+        said, before = getattr(turn.conversation, name), getattr(turn.before, name)
+        if said != before:
+            rows.filter(**{name: said}).update(**{name: before})
 
 
 def _save_as_only_one(answer: Message) -> None:

@@ -277,6 +277,18 @@ async def test_a_quota_that_is_exhausted_leaves_the_session_as_it_was(api, local
     assert await Message.objects.acount() == 2
 
 
+async def test_a_request_that_is_refused_changes_nothing_of_its_session(api):
+    await answered(api, "one", system_prompt="be", max_token=5)
+    before = await Conversation.objects.values().aget()
+    await LanguageModel.objects.acreate(slug="other", source="file:///o", file="/o.gguf")
+    refused = await ask(api, "w " * 4096, system_prompt="do", max_token=1, model_name="other")
+
+    assert refused.status_code == 400
+    assert before == await Conversation.objects.values().aget() | {
+        "expires_at": before["expires_at"]
+    }
+
+
 # History
 
 

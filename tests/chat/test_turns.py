@@ -1,6 +1,8 @@
 """Turns in the database: nothing is overwritten, and one answer is written at a time."""
 
 import uuid
+from copy import copy
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +13,7 @@ from accounts.models import Lease
 from chat import running, turns
 from chat.branch import branch, messages_up_to, switch
 from chat.errors import ConversationBusy, MessageNotFound
-from chat.models import Attachment, Message, Role, Status
+from chat.models import Attachment, Conversation, Message, Role, Status
 from chat.prompt import prompt_of
 
 
@@ -107,6 +109,19 @@ def test_what_is_complete_does_not_go_on(conversation):
 def test_a_switch_to_another_conversations_message_finds_nothing(conversation):
     with pytest.raises(MessageNotFound):
         switch(conversation, uuid.uuid4())
+
+
+def test_a_turn_that_is_taken_back_leaves_what_somebody_has_changed_since(conversation):
+    before = copy(conversation)
+    conversation.model, conversation.system_prompt = "other", "do"
+    conversation.save()
+    turn = replace(turns.say(conversation, None, "Hello", [], "channel"), before=before)
+    Conversation.objects.update(system_prompt="a person's")
+    turns.put_back(turn)
+
+    conversation.refresh_from_db()
+    assert (conversation.model, conversation.system_prompt) == ("fake", "a person's")
+    assert conversation.updated_at == before.updated_at
 
 
 # Attachments

@@ -238,3 +238,15 @@ async def test_what_a_refused_request_said_is_taken_back(ask):
     assert [m.role async for m in Message.objects.order_by("pk")] == [Role.USER, Role.ASSISTANT]
     conversation = await Conversation.objects.select_related("head").aget()
     assert conversation.head.uid.hex == uid_of(first)
+
+
+async def test_a_refused_request_leaves_its_conversation_as_it_was(ask, local):
+    there = await sync_to_async(conversation)(
+        local, "Cake", ("one", "one "), system_prompt="be", model="gpt-fake"
+    )
+    first = f"resp_{(await there.messages.alast()).uid.hex}"
+    await ask("two", previous_response_id=first, instructions="do")
+    before = await Conversation.objects.values().aget()
+    assert (await ask.error("w " * 5000, previous_response_id=first, instructions="no"))[0] == 400
+
+    assert await Conversation.objects.values().aget() == before
