@@ -33,10 +33,15 @@ class Album:
 
     def __init__(self, backend: Reader) -> None:
         self._backend = backend
-        self._forms: OrderedDict[bytes, Form] = OrderedDict()  # least recently used first
+        # By owner and digest, least recently used first.
+        self._forms: OrderedDict[tuple[str, bytes], Form] = OrderedDict()
 
     def lay(
-        self, text: str, images: Sequence[Image], tokenize: Callable[[str, bool], list[int]]
+        self,
+        text: str,
+        images: Sequence[Image],
+        tokenize: Callable[[str, bool], list[int]],
+        owner: str | None = None,
     ) -> Laid:
         """The text's tokens, with those of the images where their markers are.
 
@@ -52,12 +57,12 @@ class Album:
                 tokens += tokenize(piece, not tokens)
             else:
                 tokens = tokens or tokenize("", True)
-                self._place(piece, tokens, spans)
+                self._place(piece, owner, tokens, spans)
         return Laid(tokens, tuple(spans))
 
-    def _place(self, image: Image, tokens: list[int], spans: list[Span]) -> None:
+    def _place(self, image: Image, owner: str | None, tokens: list[int], spans: list[Span]) -> None:
         """Put the image's tokens behind those that are there."""
-        index, form = 0, self._form(image)
+        index, form = 0, self._form(image, owner)
         for part in form.parts:
             if isinstance(part, Vectors):
                 start, end = len(tokens), len(tokens) + part.length
@@ -68,17 +73,24 @@ class Album:
             else:
                 tokens += part
 
-    def _form(self, image: Image) -> Form:
-        """What it becomes. One that was looked at lately is not decoded again."""
-        eyes, digest = self._eyes(image), hashlib.sha256(image.data).digest()
-        form = self._forms.pop(digest, None)
-        if form is None:
-            measure(image)
-            form = Form(digest, eyes.look(image))
-        self._forms[digest] = form
+    def _form(self, image: Image, owner: str | None) -> Form:
+        """What it becomes. One that its owner has sent lately is not decoded again; by the time
+        that takes nobody can tell what others have sent.
+        """
+        digest = hashlib.sha256(image.data).digest()
+        if owner is None:
+            return self._looked_at(image, digest)
+        key = owner, digest
+        form = self._forms.pop(key, None) or self._looked_at(image, digest)
+        self._forms[key] = form
         if len(self._forms) > MOST_KNOWN:
             self._forms.popitem(last=False)
         return form
+
+    def _looked_at(self, image: Image, digest: bytes) -> Form:
+        eyes = self._eyes(image)
+        measure(image)
+        return Form(digest, eyes.look(image))
 
     def _eyes(self, image: Image) -> Eyes:
         if self._backend.eyes is None:

@@ -108,7 +108,7 @@ class Backend(Reader, Protocol):
     def drafter(self) -> Drafter | None:
         """A second model that guesses for this one, if it has one; closed with it."""
 
-    def constraint(self, grammar: Grammar) -> Constraint:
+    def constraint(self, grammar: Grammar, owner: str = "") -> Constraint:
         """A new one at the beginning of the grammar, from any thread. What samples asks it.
 
         Raises:

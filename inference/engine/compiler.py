@@ -34,17 +34,19 @@ class Compiler:
         self._make_tokenizer = make_tokenizer
         self._tokenizer: llguidance.LLTokenizer | None = None
         self._lock = threading.Lock()
-        self._compiled: OrderedDict[Grammar, llguidance.LLMatcher] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, Grammar], llguidance.LLMatcher] = OrderedDict()
 
-    def constraint(self, grammar: Grammar) -> "Matcher":
-        """At the beginning of the grammar.
+    def constraint(self, grammar: Grammar, owner: str = "") -> "Matcher":
+        """At the beginning of the grammar. It is compiled once for each owner: by the time it
+        takes nobody can tell what others have asked for.
 
         Raises:
             InvalidParameter: it cannot be compiled, or takes too long; it says why.
         """
         with self._lock:
-            compiled = self._compiled.pop(grammar, None) or self._compile(grammar)
-            self._compiled[grammar] = compiled
+            key = owner, grammar
+            compiled = self._compiled.pop(key, None) or self._compile(grammar)
+            self._compiled[key] = compiled
             if len(self._compiled) > CACHE_SIZE:
                 self._compiled.popitem(last=False)
             return Matcher(compiled.deep_copy())

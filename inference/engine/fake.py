@@ -100,8 +100,8 @@ class FakeBackend:
     def render(self, messages: list[dict[str, object]], options: dict[str, object]) -> str:
         return " ".join(str(message["content"]) for message in messages)
 
-    def constraint(self, grammar: Grammar) -> Constraint:
-        return bytewise.Bytewise(self._compiler.constraint(grammar))
+    def constraint(self, grammar: Grammar, owner: str = "") -> Constraint:
+        return bytewise.Bytewise(self._compiler.constraint(grammar, owner))
 
     def check_adapter(self, id: str) -> None:
         fitting = {adapter.id for adapter in self.config.adapters if adapter.scale >= 0}

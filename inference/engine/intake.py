@@ -12,7 +12,6 @@ from .grammar import Constraint, Grammar
 from .logprobs import LogprobStream
 from .prompt import Prompt, PromptMaker
 from .request import FinishReason, Request, Sequence
-from .sampling import SamplingParams
 from .seats import Seats
 from .stats import Timings, Usage
 from .text import TextStream
@@ -59,7 +58,7 @@ class Intake:
         send: Callable[[FromEngine], None],
         deliver: Callable[[Any], None],
         clock: Callable[[], float],
-        constrain: Callable[[Grammar], Constraint] | None = None,
+        constrain: Callable[[Grammar, str], Constraint] | None = None,
         check_adapter: Callable[[str], None] = lambda id: None,
     ) -> None:
         self._backend = backend
@@ -181,7 +180,7 @@ class Intake:
         prompt = self._prompts.make(request)
         room = self._backend.info.context_length - len(prompt.tokens)
         params = request.params
-        form = self._constraint(params)
+        form = self._constraint(request)
         thoughts = self._thoughts(request, prompt, form)
         sequence = Sequence(
             request=request,
@@ -223,11 +222,12 @@ class Intake:
         tokens = (self._backend.tokenize(text, False) for text in (*TAGS, *request.shown))
         return frozenset(t for t, *more in tokens if not more and self._backend.is_special(t))
 
-    def _constraint(self, params: SamplingParams) -> Constraint | None:
-        if params.grammar is None:
+    def _constraint(self, request: Request) -> Constraint | None:
+        grammar = request.params.grammar
+        if grammar is None:
             return None
         assert self._constrain, "nobody asks what does not write for a form"
-        return self._constrain(params.grammar)
+        return self._constrain(grammar, request.owner)
 
     def _tried(self, work: Callable[[], T], request_id: str = "") -> T | EngineError:
         """What the work with the backend made, or why it made nothing."""

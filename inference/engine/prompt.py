@@ -186,7 +186,8 @@ class PromptMaker:
         at_least = self._least(text)
         if at_least > self._context_length:
             return at_least
-        return self._album.lay(text, images, partial(self._pieces.tokenize, owner=owner))
+        tokenize = partial(self._pieces.tokenize, owner=owner)
+        return self._album.lay(text, images, tokenize, owner)
 
     def _least(self, text: str) -> int:
         """Tokens that a text of that length has at least."""

@@ -75,6 +75,14 @@ def test_an_image_is_looked_at_once():
     assert backend.num_looks == 1
 
 
+def test_nobody_can_tell_what_images_others_have_sent():
+    backend = Backend()
+    maker = PromptMaker(backend)
+    for owner in ("alice", "bob", "alice"):
+        maker.make(request("a <image-0>", image(), owner=owner))
+    assert backend.num_looks == 2
+
+
 def test_a_model_without_a_projector_refuses_images():
     with pytest.raises(Unsupported, match="needs a model with a projector") as caught:
         made(Backend(projector=""), "<image-0>", image())

@@ -43,6 +43,13 @@ def test_a_grammar_is_compiled_once_and_each_answer_follows_it_by_itself(compile
     assert compiled == ["ab"]
 
 
+def test_nobody_can_tell_what_others_have_asked_for(compiled):
+    made = make_compiler()
+    for owner in ("alice", "bob", "alice"):
+        made.constraint(regex("ab"), owner)
+    assert compiled == ["ab", "ab"]
+
+
 def test_of_many_grammars_those_used_last_stay_compiled(compiled, monkeypatch):
     monkeypatch.setattr(compiler, "CACHE_SIZE", 2)
     made = make_compiler()

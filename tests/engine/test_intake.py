@@ -293,7 +293,7 @@ def test_whoever_asks_is_told_which_messages_the_model_does_not_see(bench):
 def test_what_one_of_a_group_is_refused_is_not_tried_for_the_others(bench):
     tried = []
 
-    def constraint(grammar):
+    def constraint(grammar, owner):
         tried.append(grammar)
         raise InvalidParameter("grammar", grammar.source, "is slow")
 
