@@ -63,12 +63,13 @@ def open_share(token: str) -> Share | None:
 def shared_messages(share: Share) -> list[SharedMessage]:
     """The branch as it was: an answer may have been continued since.
 
-    What functions have returned is not shown: nobody has written it for others to read.
+    What functions have returned is not shown, nor what the model was told by programs or
+    imports as a system message: nobody has written it for others to read.
     """
     path = [shown.message for shown in branch(share.conversation, share.last_id)]
     pairs = zip(path, share.lengths, strict=True)
     seen = [SharedMessage(message, message.text[:length]) for message, length in pairs]
-    said = [one for one in seen if one.message.role != Role.TOOL]
+    said = [one for one in seen if one.message.role in (Role.USER, Role.ASSISTANT)]
     return [one for one in said if one.text or one.message.attachments.all()]
 
 

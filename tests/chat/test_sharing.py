@@ -41,6 +41,18 @@ def shown(link):
 # What it shows
 
 
+def test_system_messages_of_the_branch_are_not_shown(alice):
+    """As imports and programs have them."""
+    made = conversation(alice, "Cake")
+    system = message(made, "Be secretive.", role=Role.SYSTEM)
+    made.head = message(made, "How?", system)
+    made.save()
+    page = text(shown(share(made)))
+    assert "How?" in page
+    assert "Be secretive." not in page
+    assert "System prompt" not in page
+
+
 def test_a_stranger_reads_the_branch_without_signing_in(cake):
     page = shown(share(cake))
     assert page.status_code == 200
