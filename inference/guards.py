@@ -3,7 +3,7 @@
 from typing import Any
 
 from accounts.policy import EffectivePolicy
-from accounts.sizes import check_messages
+from accounts.sizes import check_messages, check_prompt_length
 
 
 def check_prompt(policy: EffectivePolicy, prompt: dict[str, Any]) -> None:
@@ -18,6 +18,15 @@ def check_prompt(policy: EffectivePolicy, prompt: dict[str, Any]) -> None:
         policy.check_size("max_messages", len(messages), "messages: their number", "messages")
     param = field(prompt)
     policy.check_size("max_prompt_characters", length(prompt), f"{param}: its length", param)
+
+
+def check_length(prompt: dict[str, Any]) -> None:
+    """Refuse a prompt of more characters than the server takes.
+
+    Raises:
+        Exceeds: naming the setting.
+    """
+    check_prompt_length(length(prompt), field(prompt))
 
 
 def check_inputs(policy: EffectivePolicy, request: dict[str, Any], param: str) -> None:
@@ -36,8 +45,25 @@ def field(prompt: dict[str, Any]) -> str:
 
 
 def length(prompt: dict[str, Any]) -> int:
-    """Characters; a prompt of tokens has none."""
+    """Characters of all that a template may write: of calls and of tools, too. A prompt of
+    tokens has none.
+    """
     if prompt.get("messages") is not None:
-        texts = [message.get("content") or "" for message in prompt["messages"]]
-        return sum(map(len, [*texts, prompt.get("prefix") or ""]))
+        said = [message[key] for message in prompt["messages"] for key in message if key != "role"]
+        options = prompt.get("template_options") or {}
+        return _num_characters([*said, prompt.get("prefix"), *options.values()])
     return len(prompt.get("text") or "") + len(prompt.get("suffix") or "")
+
+
+def _num_characters(value: Any) -> int:
+    """Of all texts in it, the names of fields too, however deeply it is nested."""
+    number, rest = 0, [value]
+    while rest:
+        match rest.pop():
+            case str() as text:
+                number += len(text)
+            case dict() as fields:
+                rest += [*fields, *fields.values()]
+            case list() as items:
+                rest += items
+    return number

@@ -207,8 +207,8 @@ class Limits(Section):
     max_prompt_length: int | None = Field(
         None,
         ge=1,
-        description="Characters of a prompt. Unset: 8192 in the older dialect, "
-        "the model's context elsewhere.",
+        description="Characters of a prompt, with its tools and calls. Unset: 8192 of the older "
+        "dialect's `prompt`, the model's context elsewhere.",
     )
     max_response_tokens: int | None = Field(
         None,

@@ -4,7 +4,7 @@ A request is tokenized, then its tokens are reserved, then it is computed; howev
 ends, its reservation is settled.
 """
 
-from inference.guards import check_prompt
+from inference.guards import check_length, check_prompt
 
 from .asker import Asker
 from .background import KEEPERS, close_connections, in_background, keep_lease, shutdown
@@ -21,6 +21,7 @@ __all__ = [
     "TokensLeft",
     "VectorReply",
     "allowed_model",
+    "check_length",
     "check_prompt",
     "close_connections",
     "embed",

@@ -195,7 +195,6 @@ class ChatCompletionRequest(ThinkingFields, GenerationRequest, ToolFields):
         gallery = Gallery()
         plain = [m.plain(f"messages[{i}]", gallery) for i, m in enumerate(self.messages)]
         messages = modern(plain)
-        check_prompt_length(sum(len(message["content"] or "") for message in messages), "messages")
         fields = {
             "messages": messages,
             "images": gallery.images,

@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import caller
-from accounts.sizes import check_prompt_length
 from inference import admission, questions, runtime
 from inference.models import LanguageModel
 
@@ -69,7 +68,6 @@ class TokenizeView(LimitedEndpoint):
             told = await questions.tokenize(model, text)
         else:
             body = checked(TokenizeRequest, data)
-            check_prompt_length(len(body.prompt), "prompt")
             model = await allowed(request, body.model, {"text": body.prompt})
             with_names, add_special = body.return_token_strs, body.add_special_tokens
             told = await questions.tokenize(model, body.prompt, add_special=add_special)
@@ -172,8 +170,9 @@ async def allowed(request: Request, name: str, prompt: dict[str, Any]) -> Langua
     """
     Raises:
         ModelNotFound, Forbidden: as `admission.allowed_model` does.
-        Exceeds: the prompt is larger than the caller's may be.
+        Exceeds: the prompt is larger than the server takes, or than the caller's may be.
     """
     model = await admission.allowed_model(caller(request), name)
+    admission.check_length(prompt)
     admission.check_prompt(caller(request).policy, prompt)
     return model

@@ -96,6 +96,7 @@ async def chat_completion(
         use = body.tool_use(await admission.allowed_model(caller(request), body.model))
         prompt, make_parser = use.prompt(prompt), use.parser
         params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
+    admission.check_length(prompt)
     make_answer = partial(
         ChatAnswer,
         make_parser=make_parser,

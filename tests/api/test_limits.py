@@ -8,6 +8,25 @@ from django.core.cache import cache
 pytestmark = pytest.mark.usefixtures("fake_model")
 
 OPENAI = ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests"]
+LONG, SAID, ROLES = "a" * 1000, {"role": "user", "content": "a"}, ("assistant", "user")
+FUNCTION = {"name": "f", "description": LONG}
+ASSISTANT = {"role": "assistant", "content": "a"}
+# What a chat's prompt may be made of besides the messages' content.
+LARGE = {
+    "tools": {"tools": [{"type": "function", "function": FUNCTION}]},
+    "functions": {"functions": [FUNCTION]},
+    "schemas": {
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {LONG: 1}}}]
+    },
+    "calls": {
+        "messages": [
+            {**ASSISTANT, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": LONG}}]}
+        ]
+    },
+    "thoughts": {"messages": [{**ASSISTANT, "reasoning_content": LONG}]},
+    "options": {"chat_template_kwargs": {"documents": [{"text": LONG}]}},
+}
+PATHS = ["/v1/chat/completions", "/v1/chat/completions/input_tokens", "/v1/apply-template"]
 OLDER = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 
 
@@ -20,6 +39,30 @@ class TestPrompts:
         error = (await api.chat(messages=messages)).json()["error"]
         assert (error["code"], error["param"]) == ("limit_exceeded", "messages")
         assert "limits.max_prompt_length" in error["message"]
+
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize("fields", LARGE, ids=[*LARGE])
+    async def test_what_a_template_may_write_besides_counts_too(self, api, configure, path, fields):
+        configure(limits={"max_prompt_length": 1000})
+        asked = {"model": "fake", "max_tokens": 9, "messages": [SAID]}
+        assert (await api.post(path, asked)).status_code == 200
+        error = (await api.post(path, {**asked, **LARGE[fields]})).json()["error"]
+        assert (error["code"], error["param"]) == ("limit_exceeded", "messages")
+
+    async def test_what_anthropics_clients_send_besides_counts_too(self, api, configure):
+        configure(limits={"max_prompt_length": 1000})
+        asked = {"model": "fake", "max_tokens": 9, "messages": [SAID]}
+        tools = [{"name": "f", "input_schema": {"description": LONG}}]
+        called = [
+            {"type": "tool_use", "id": "1", "name": "f", "input": {"a": LONG}},
+            {"type": "tool_result", "tool_use_id": "1", "content": "b"},
+        ]
+        talk = [SAID, *({"role": r, "content": [c]} for r, c in zip(ROLES, called, strict=True))]
+        for path in ("/v1/messages", "/v1/messages/count_tokens"):
+            assert (await api.post(path, asked)).status_code == 200
+            for fields in ({"tools": tools}, {"messages": talk}):
+                response = await api.post(path, {**asked, **fields})
+                assert "limits.max_prompt_length" in response.json()["error"]["message"]
 
     async def test_each_prompt_counts_for_itself(self, api, configure):
         configure(limits={"max_prompt_length": 10})

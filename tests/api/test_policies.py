@@ -422,6 +422,16 @@ class TestSizes:
         refused = await alice.api.chat(messages=messages)
         assert message(refused).startswith("messages: its length is 6, and 5 is the most")
 
+    async def test_count_tools_and_calls_too(self, alice):
+        await alice.rules(max_prompt_characters=200)
+        function = {"name": "f", "arguments": "b" * 200}
+        tool = {"type": "function", "function": {"name": "f", "description": "b" * 200}}
+        called = {"role": "assistant", "tool_calls": [{"id": "1", "function": function}]}
+        assert (await alice.api.chat("a")).status_code == 200
+        for fields in ({"tools": [tool]}, {"messages": [called]}):
+            refused = await alice.api.chat("a", **fields)
+            assert "rule max_prompt_characters of key" in message(refused)
+
     async def test_of_the_body_are_kilobytes(self, alice):
         await alice.rules(max_body_kb=1)
         body = b'{"model": "fake", "prompt": "a"}'

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from accounts.sizes import check_prompt_length
 from inference.api.forms import schema_grammar
 from inference.api.images import Gallery
 from inference.api.refusals import ApiError, UnsupportedParameter
@@ -95,8 +94,6 @@ class CountRequest(ToolFields):
             prefix = self._beginning(turns.pop())
         if system := text_of(self.system, "system"):
             turns.insert(0, {"role": "system", "content": system})
-        length = sum(len(turn["content"] or "") for turn in turns) + len(prefix)
-        check_prompt_length(length, "messages")
         fields = {"template_options": self._template_options(), "prefix": prefix}
         return {"messages": turns, "images": gallery.images, **fields}
 

@@ -62,6 +62,7 @@ class MessagesView(AnthropicView):
             use = await _tool_use(request, body)
             params = msgspec.structs.replace(params, grammar=use.grammar(params.grammar))
             asked = use.prompt(prompt)
+            admission.check_length(asked)
             reply = await admission.generate(
                 *(self.asker(request), body.model, params), on_end=recorder.observe, **asked
             )
