@@ -208,6 +208,11 @@ def test_without_thoughts_there_is_nothing_to_unfold(alice, talk):
             ["again", "again"],
         ),
         (
+            {"status": Status.STOPPED, "text": "", "reasoning": "Hm"},
+            "You stopped this answer.",
+            ["continue", "again"],
+        ),
+        (
             {"finish_reason": "length"},
             "This answer has reached its limit of tokens.",
             ["continue", "copy", "again"],

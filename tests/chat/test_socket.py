@@ -173,6 +173,26 @@ async def test_what_was_stopped_goes_on(slowly, socket):
     assert (await row(accepted["message"])).text.startswith(before + delta["text"])
 
 
+async def test_what_was_stopped_while_it_was_thought_about_goes_on(slowly, page):
+    """Its thoughts go on, and the answer comes behind them."""
+    accepted = await page.ask(f"<think>{LONG}</think> one two")
+    await page.hear_until("reasoning")
+    await page.say("stop", message=accepted["message"])
+    stopped = await page.hear_until("done")
+    before = await row(accepted["message"])
+    await page.say("continue", message=accepted["message"])
+    again = await page.hear_until("accepted")
+    done = await page.hear_until("done")
+
+    assert (before.text, stopped["html"].count('data-do="continue"')) == ("", 1)
+    assert (again["seq"], again["reasoning_seq"]) == (0, len(before.reasoning))
+    whole = await row(accepted["message"])
+    assert done["status"] == "complete"
+    assert whole.reasoning.startswith(before.reasoning)
+    assert page.text(whole.uid.hex, "reasoning") == whole.reasoning
+    assert page.text(whole.uid.hex) == whole.text != ""
+
+
 # Whoever else follows
 
 
