@@ -55,6 +55,27 @@ def test_a_page_is_for_whoever_signed_in(db, path, method):
     assert answer.headers["location"].startswith(f"/accounts/login/?next={path}")
 
 
+@pytest.mark.parametrize("path", CLOSED)
+def test_a_script_gets_no_page_to_sign_in_for_an_answer(db, path):
+    assert Client(headers={"sec-fetch-mode": "cors"}).post(path).status_code == 401
+    assert Client(headers={"sec-fetch-mode": "navigate"}).post(path).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("shown", "then"),
+    [
+        ("http://testserver/c/list/recent/?after=1", "/c/list/recent/%3Fafter%3D1"),
+        ("http://elsewhere/", "/"),
+        ("http://[", "/"),
+    ],
+)
+def test_htmx_leads_the_page_that_is_shown_to_sign_in(db, shown, then):
+    browser = Client(headers={"hx-request": "true", "hx-current-url": shown})
+    answer = browser.get("/c/list/recent/")
+    assert answer.headers["hx-redirect"] == f"/accounts/login/?next={then}"
+    assert answer.content == b""
+
+
 def test_it_is_so_for_pages_that_nobody_thought_of(db, settings):
     settings.ROOT_URLCONF = "tests.accounts.forgetful_urls"
     assert Client().get("/forgotten/").status_code == 302

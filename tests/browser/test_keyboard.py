@@ -117,6 +117,20 @@ def test_settings_are_opened_filled_in_and_saved(page):
     expect(page.get_by_label("System prompt")).to_have_value("Be brief.")
 
 
+def test_settings_that_did_not_arrive_are_not_saved(alice, page):
+    alice.may_complain("net::ERR_FAILED")
+    ask_and_wait(page, "hello")
+    page.get_by_role("button", name="Settings of this conversation").click()
+    sheet = page.get_by_role("dialog", name="Settings of this conversation")
+    sheet.get_by_label("System prompt").fill("Be brief.")
+    page.route("**/settings/", lambda route: route.abort(), times=1)
+    sheet.get_by_role("button", name="Save").click()
+    expect(sheet.get_by_role("alert")).to_contain_text("could not be reached")
+    expect(sheet.get_by_label("System prompt")).to_have_value("Be brief.")
+    sheet.get_by_role("button", name="Save").click()
+    expect(sheet).to_be_hidden()
+
+
 def test_search_is_one_step_away_even_if_the_column_is_closed(page):
     page.keyboard.press("Control+b")
     expect(page.locator("#sidebar")).to_be_hidden()

@@ -128,6 +128,16 @@ def test_a_conversation_is_pinned_and_unpinned(kitchen):
     expect(kitchen.locator(".chat-group", has_text="Pinned")).to_have_count(0)
 
 
+def test_what_the_server_fails_to_do_is_told(alice, kitchen):
+    alice.may_complain("status of 500|net::ERR_FAILED|htmx:|500 from")
+    kitchen.route("**/pin/", lambda route: route.fulfill(status=500), times=1)
+    choose(kitchen, "Cake", "Pin")
+    expect(toast(kitchen)).to_contain_text("The server failed")
+    kitchen.route("**/pin/", lambda route: route.abort(), times=1)
+    kitchen.get_by_role("button", name="Pin", exact=True).click()
+    expect(toast(kitchen)).to_contain_text("could not be reached")
+
+
 def test_an_archived_conversation_goes_and_comes_back(kitchen):
     choose(kitchen, "Cake", "Archive")
     expect(row(kitchen, "Cake")).to_have_count(0)

@@ -4,6 +4,7 @@ from playwright.sync_api import expect
 
 from .site import PASSWORD
 from .talk import ask_and_wait, field
+from .test_attachments import NOTES, chip
 
 
 def test_alice_signs_in_where_she_wanted_to_go_and_out_again(stranger):
@@ -44,3 +45,20 @@ def test_a_page_whose_session_has_ended_says_so_and_keeps_the_text(alice, page):
     alice.context.add_cookies(cookies)
     page.goto("/")
     expect(field(page)).to_have_value("my words")
+
+
+def test_what_is_asked_once_the_session_has_ended_is_not_taken_for_done(alice, page):
+    alice.may_complain("WebSocket|status of 40")
+    ask_and_wait(page, "hello")
+    alice.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Settings of this conversation").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#settings").get_by_role("alert")).to_contain_text("You are signed out")
+    page.keyboard.press("Escape")
+    page.locator("#files").set_input_files(NOTES)
+    expect(page.locator("#refusal")).to_contain_text("You are signed out")
+    expect(chip(page)).to_have_count(0)
+    page.locator("#side-search").fill("hello")
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert "next=/c/" in page.url

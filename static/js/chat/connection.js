@@ -16,8 +16,8 @@ export function showState(state) {
 const OWN_WORDS = { lost: "lost", not_connected: "notConnected", conversation_busy: "busy" };
 const OF_STATUS = { 0: "unreachable", 401: "signedOut", 404: "gone" };
 
-// Why a request came to nothing: the status of its answer, 0 if there was none.
-export const whyNot = (status = 0) => say(OF_STATUS[status] ?? "serverFailed");
+// Why a request came to nothing, by the status of its answer; 0 if there was none.
+export const whyNot = (status) => say(OF_STATUS[status] ?? "serverFailed");
 
 export function showRefusal({ code, text }) {
   const own = OWN_WORDS[code];

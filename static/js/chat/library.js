@@ -1,6 +1,9 @@
 // The list of conversations at the side, or what was searched for, as it is read anew.
 
+import { whyNot } from "./connection.js";
+
 const library = document.getElementById("library");
+const toast = document.getElementById("toast");
 let isStale = false;
 
 // A menu would be shut by another list, and a title that is being typed would be lost.
@@ -26,6 +29,16 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   detail.shouldSwap = false;
   isStale = true;
 });
+
+function complain(status) {
+  const line = document.createElement("p");
+  line.className = "toast";
+  line.textContent = whyNot(status);
+  toast.replaceChildren(line);
+}
+
+document.addEventListener("htmx:responseError", ({ detail }) => complain(detail.xhr.status));
+document.addEventListener("htmx:sendError", () => complain(0));
 
 library.addEventListener("toggle", onceItIsLeft, true);
 library.addEventListener("htmx:afterSwap", onceItIsLeft);

@@ -1,13 +1,15 @@
 // The sheet with a conversation's system prompt and parameters.
 
 import { announce } from "./announcer.js";
-import { csrf } from "./csrf.js";
+import { whyNot } from "./connection.js";
 import { addressOf } from "./ids.js";
+import { posted } from "./posting.js";
 import { say } from "./texts.js";
 
 export class Settings {
   #sheet = document.getElementById("settings");
   #form = document.getElementById("settings-form");
+  #trouble = this.#form.querySelector('[data-slot="trouble"]');
   #model = document.getElementById("model");
   #addresses = [];
 
@@ -42,14 +44,20 @@ export class Settings {
   async #save(event) {
     event.preventDefault();
     const body = new FormData(this.#form);
-    const post = (address) => fetch(address, { method: "POST", headers: csrf(), body }).catch(() => null);
-    const answers = await Promise.all(this.#addresses.map(post));
-    const answer = answers.find((one) => !one?.ok);
-    if (!answers.length || answers.every((one) => one?.ok)) {
+    const answers = await Promise.all(this.#addresses.map((address) => posted(address, body)));
+    const refusal = answers.find(({ ok }) => !ok);
+    this.#trouble.hidden = true;
+    if (!refusal) {
       this.#sheet.close();
       return answers.length && announce(say("saved"));
     }
-    const page = new DOMParser().parseFromString((await answer?.text()) ?? "", "text/html");
+    if (refusal.status === 400) return this.#showErrors(await refusal.text());
+    this.#trouble.textContent = whyNot(refusal.status);
+    this.#trouble.hidden = false;
+  }
+
+  #showErrors(html) {
+    const page = new DOMParser().parseFromString(html, "text/html");
     const fields = page.querySelector("[data-fields]");
     if (fields) this.#form.querySelector("[data-fields]").replaceChildren(...fields.childNodes);
   }

@@ -102,7 +102,7 @@ export class Socket extends EventTarget {
   // A handshake that is refused says no more than one that fails.
   async #askWhy() {
     const page = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
-    if (page?.type !== "opaqueredirect") return;
+    if (page?.type !== "opaqueredirect" && page?.status !== 401) return;
     clearTimeout(this.#timer);
     this.#tell("signedOut");
   }

@@ -1,6 +1,8 @@
 // Files on the server that belong to no message yet.
 
+import { whyNot } from "./connection.js";
 import { csrf } from "./csrf.js";
+import { posted } from "./posting.js";
 import { say } from "./texts.js";
 
 export const forget = (uid) => fetch(`/attachments/${uid}/`, { method: "DELETE", headers: csrf() });
@@ -16,8 +18,9 @@ export async function sent(file) {
   const body = new FormData();
   body.append("file", file);
   body.append("model", document.querySelector("select.model").value); // whose tokens are counted
-  const answer = await fetch("/attachments/", { method: "POST", headers: csrf(), body }).catch(() => null);
-  const said = await answer?.json().catch(() => null);
-  if (answer?.ok) return { facts: said };
+  const answer = await posted("/attachments/", body);
+  if (answer.status === 401) return { refusal: whyNot(401) };
+  const said = await answer.json?.().catch(() => null);
+  if (answer.ok && said) return { facts: said };
   return { refusal: said?.error?.message ?? say("uploadFailed", { name: file.name }) };
 }
