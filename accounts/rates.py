@@ -47,7 +47,10 @@ class Allowance:
 
 
 def limits_of(who: Caller | None, request: HttpRequest) -> Iterator[Limit]:
-    """All that their requests count for; those of strangers count for their address."""
+    """All that their requests count for; those of strangers count for their address, apart
+    from all others: nobody locks those out who have a key and share an address with them. So a
+    key is not safe because few can be tried, but because it is random.
+    """
     default = settings.CONFIG.rate_limit_per_minute
     address = client_address(request)
     if default and who is None:

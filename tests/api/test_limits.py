@@ -190,6 +190,17 @@ class TestRequestsPerMinute:
         refused = await api.post("/v1/completions", body, **{"x-forwarded-for": "10.0.0.2"})
         assert refused.status_code == 429
 
+    async def test_wrong_keys_lock_nobody_out_who_shares_their_address(self, api, configure):
+        key = "a-key-of-some-length"
+        configure(
+            security={"enable_auth": True, "api_keys": [key]},
+            limits={"default_rate_limit_per_minute": 1},
+        )
+        wrong = {"x-api-key": "another-such-key"}
+        assert [(await api.get("/v1/models", **wrong)).status_code for _ in range(2)] == [401, 429]
+        body = {"model": "fake", "prompt": "a"}
+        assert (await api.post("/v1/completions", body, **{"x-api-key": key})).status_code == 200
+
     async def test_keys_at_one_address_share_its_count_too(self, api, configure):
         alice, bob = "alice-has-a-long-key", "bob-has-another-key"
         configure(
