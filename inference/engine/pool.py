@@ -5,7 +5,8 @@ import contextvars
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -202,20 +203,17 @@ class EnginePool:
 
     async def _load(self, model: ManagedModel, spec: ModelSpec) -> EngineHost:
         try:
+            if model.host and model.spec.config != spec.config:
+                model.is_leaving = True
+                await model.host.wait_idle()  # while others load
             async with self._loading_one:
                 if model.host and model.is_serving(spec):
                     return model.host  # it was to leave, and has stayed
                 await self._retire(model)
                 model.become(spec)
                 model.is_leaving = False
-                try:
-                    async with asyncio.timeout(self.limits.load_timeout):
-                        await self._make_room(model)
-                except TimeoutError:
-                    raise OutOfMemory(
-                        f"There is no room for {spec.id}: the models in memory are busy.",
-                        retry_after=30,
-                    ) from None
+                async with self._limited(model):
+                    await self._make_room(model)
                 return await self._start(model)
         except (ModelLoadFailed, BackendUnusable) as error:
             if not isinstance(error, OutOfMemory):
@@ -242,13 +240,26 @@ class EnginePool:
                 victim = self._victim(model)
                 if victim is None:
                     raise
-                await self._retire(victim)
+                async with self._limited(model):
+                    await self._retire(victim)
                 continue
             model.host, model.memory_bytes = host, host.info.memory_bytes
             model.last_used = time.monotonic()
             extra = {"pid": host.pid, "build": host.info.build, "seconds": host.info.load_seconds}
             logger.info("model loaded", extra={"model": model.spec.id, **extra})
             return host
+
+    @asynccontextmanager
+    async def _limited(self, model: ManagedModel) -> AsyncIterator[None]:
+        """Others are waited for so long."""
+        try:
+            async with asyncio.timeout(self.limits.load_timeout):
+                yield
+        except TimeoutError:
+            raise OutOfMemory(
+                f"There is no room for {model.spec.id}: the models in memory are busy.",
+                retry_after=30,
+            ) from None
 
     async def _make_room(self, model: ManagedModel) -> None:
         while not self._fits(model):

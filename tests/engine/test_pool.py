@@ -713,6 +713,34 @@ async def test_a_changed_configuration_is_loaded_once_the_old_one_is_idle(make_p
     assert await new == "new"
 
 
+async def test_others_load_while_an_old_configuration_has_answers_to_write(make_pool, world):
+    pool = make_pool()
+    world.answers_at_once = False
+    (old,) = await start(ask(pool, A, "old"))
+    (new,) = await start(ask(pool, spec_of("a", threads=3), "new"))
+
+    await pool.load(B)
+
+    assert world.alive == ["a", "b"]
+    for expected in (old, new):
+        world.last("a").answer_all()
+        await expected
+        await settle()
+
+
+async def test_a_full_device_waits_for_busy_models_no_longer_than_for_a_load(make_pool, world):
+    pool = make_pool(load_timeout=0.01)
+    world.answers_at_once = False
+    (busy,) = await start(ask(pool, A))
+    world.failures["c"] = [TOO_LARGE]
+
+    with pytest.raises(OutOfMemory, match="the models in memory are busy"):
+        await pool.load(C)
+
+    world.last("a").answer_all()
+    assert await busy == "Hi"
+
+
 async def test_a_changed_configuration_may_need_less_memory(make_pool, world):
     pool = make_pool(memory_bytes=1000 * MIB)
     world.memory_bytes["a"] = 1001 * MIB  # it took more than anybody thought
