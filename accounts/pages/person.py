@@ -4,8 +4,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.core.exceptions import PermissionDenied
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from accounts.models import User
@@ -24,17 +24,18 @@ class SignInRequired(LoginRequiredMiddleware):
         is_open = not getattr(view_func, "login_required", True)
         if is_open or not settings.CONFIG.security.enable_auth:
             return None
-        return super().process_view(request, view_func, view_args, view_kwargs)
+        page = super().process_view(request, view_func, view_args, view_kwargs)
+        return None if page is None else _for_script(request) or page
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:
-        """A script would take the page to sign in for the answer to what it has asked."""
-        if request.headers.get("HX-Request") == "true":
-            shown = request.headers.get("HX-Current-URL", "").partition(request.get_host())[2]
-            to_sign_in = redirect_to_login(shown or "/", self.get_login_url(view_func))
-            return HttpResponse(headers={"HX-Redirect": to_sign_in.url})
-        if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
-            return HttpResponse(status=401)
-        return super().handle_no_permission(request, view_func)
+
+def _for_script(request: HttpRequest) -> HttpResponse | None:
+    """Instead of a page to sign in, which it would take for the answer to what it has asked."""
+    if request.headers.get("HX-Request") == "true":
+        shown = request.headers.get("HX-Current-URL", "").partition(request.get_host())[2]
+        return HttpResponse(headers={"HX-Redirect": redirect_to_login(shown or "/").url})
+    if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+        return HttpResponse(status=401)
+    return None
 
 
 def person(request: HttpRequest) -> User:
