@@ -154,8 +154,11 @@ class SnapshotStore:
             self._last_write.result()
         with self._lock:
             kept = [*reversed(self._kept)] if self._disk else []
-        for stored in kept:
+        for num_written, stored in enumerate(kept):
             if time.monotonic() > until:
+                logger.warning(
+                    "%d idle conversations are not kept: no time", len(kept) - num_written
+                )
                 break
             with self._lock:
                 self._leave_memory(stored)

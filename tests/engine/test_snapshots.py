@@ -341,11 +341,12 @@ def test_a_restart_loses_nothing_that_was_flushed(kept):
     assert recall(make_store(kept), "ann", [1, 2, 3, 4]) == (3, b"state of 1 2 3")
 
 
-def test_a_flush_that_has_no_time_writes_nothing(tmp_path):
+def test_a_flush_that_has_no_time_writes_nothing_and_says_so(tmp_path, caplog):
     store = make_store(tmp_path)
     store.put("ann", [1], b"state")
     store.flush(max_seconds=-1)
 
+    assert "1 idle conversations are not kept" in caplog.text
     assert files_in(tmp_path) == []
     assert recall(store, "ann", [1]) == (1, b"state")
 
