@@ -1,10 +1,10 @@
 """A person's conversations in order: by where they are kept, and by when they last grew."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
@@ -16,6 +16,8 @@ from .models import Conversation, Folder
 PAGE = 50
 RECENT, ARCHIVED, DELETED = "recent", "archived", "deleted"
 FOLDER = "folder-"
+CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})")
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,33 @@ def where_kept(conversation: Conversation) -> Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of a place ended: at that time, with that primary key. The row itself may
+    have gone since, or grown, and be elsewhere.
+    """
+
+    at: datetime
+    key: int
+
+    def __str__(self) -> str:
+        return f"{(self.at - EPOCH) // MICROSECOND}.{self.key}"
+
+    @classmethod
+    def of(cls, text: str) -> "Cursor":
+        """
+        Raises:
+            ValueError: it is none.
+        """
+        match = CURSOR.fullmatch(text)
+        if match is None:
+            raise ValueError(text)
+        try:
+            return cls(EPOCH + int(match[1]) * MICROSECOND, int(match[2]))
+        except OverflowError:
+            raise ValueError(text) from None
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Conversations under one heading; none if it stands above already."""
 
@@ -82,49 +111,50 @@ class Group:
 class Listing:
     place: Place
     groups: list[Group]
-    more_after: UUID | None
+    more_after: Cursor | None
 
     @property
     def is_empty(self) -> bool:
         return not self.groups
 
 
-def listing(owner: str, place: Place, after: UUID | None, now: datetime) -> Listing:
-    """A page of what is there, after that conversation if one is named.
+def listing(owner: str, place: Place, after: Cursor | None, now: datetime) -> Listing:
+    """A page of what is there, or the one after that.
 
     Pinned ones come first, all of them on the first page.
     """
     rows = place.rows(owner)
-    last = rows.filter(uid=after).first() if after else None
     loose = rows if place.is_deleted else rows.filter(is_pinned=False)
-    page = [*(_after(loose, last, place) if last else loose)[: PAGE + 1]]
+    page = [*(_after(loose, after, place) if after else loose)[: PAGE + 1]]
     pinned = [] if after or place.is_deleted else [*rows.filter(is_pinned=True)]
     groups = [Group(_("Pinned"), pinned)] if pinned else []
-    above = _heading(last, place, now) if last else ""
+    above = _heading(after.at, now) if after else ""
     groups += _grouped(page[:PAGE], place, above, now)
-    return Listing(place, groups, page[PAGE - 1].uid if len(page) > PAGE else None)
+    last = page[PAGE - 1] if len(page) > PAGE else None
+    return Listing(place, groups, Cursor(_at(last, place), last.pk) if last else None)
 
 
-def _after(
-    rows: QuerySet[Conversation], last: Conversation, place: Place
-) -> QuerySet[Conversation]:
+def _after(rows: QuerySet[Conversation], after: Cursor, place: Place) -> QuerySet[Conversation]:
     column = "deleted_at" if place.is_deleted else "updated_at"
-    at = getattr(last, column)
-    earlier = Q(**{f"{column}__lt": at}) | Q(**{column: at, "pk__lt": last.pk})
+    earlier = Q(**{f"{column}__lt": after.at}) | Q(**{column: after.at, "pk__lt": after.key})
     return rows.filter(earlier)
+
+
+def _at(row: Conversation, place: Place) -> datetime:
+    at = row.deleted_at if place.is_deleted else row.updated_at
+    assert at is not None
+    return at
 
 
 def _grouped(
     rows: Iterable[Conversation], place: Place, above: str, now: datetime
 ) -> Iterator[Group]:
-    for heading, group in groupby(rows, key=lambda row: _heading(row, place, now)):
+    for heading, group in groupby(rows, key=lambda row: _heading(_at(row, place), now)):
         yield Group("" if heading == above else heading, [*group])
 
 
-def _heading(row: Conversation, place: Place, now: datetime) -> str:
+def _heading(at: datetime, now: datetime) -> str:
     """By days of the time zone that `now` is in."""
-    at = row.deleted_at if place.is_deleted else row.updated_at
-    assert at is not None
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     for days, heading in ((0, _("Today")), (1, _("Yesterday")), (7, _("Last 7 days"))):
         if at >= today - timedelta(days=days):

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.pages.person import person
-from chat.library import RECENT, Place, listing, place_of
+from chat.library import RECENT, Cursor, Place, listing, place_of
 from chat.models import Conversation, Folder
 
 from .own import owner_of
@@ -47,7 +47,7 @@ def asked_place(request: HttpRequest, name: str = "") -> Place:
         raise Http404 from None
 
 
-def list_context(request: HttpRequest, place: Place, after: UUID | None = None) -> dict[str, Any]:
+def list_context(request: HttpRequest, place: Place, after: Cursor | None = None) -> dict[str, Any]:
     user = person(request)
     now = timezone.now().astimezone(zone_of(request))
     return {

@@ -3,18 +3,18 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chat import branch
-from chat.library import RECENT, Place, where_kept
+from chat.library import RECENT, Cursor, Place, where_kept
 from chat.models import Conversation
 from chat.search import search
 
 from .answers import asked_place, is_htmx, list_context
-from .own import own_conversation, owner_of, uid_or_404
+from .own import own_conversation, owner_of
 
 HITS = 50
 
@@ -29,12 +29,18 @@ def sidebar(request: HttpRequest, current: Conversation | None = None) -> dict[s
 @require_safe
 def listing(request: HttpRequest, place: str) -> HttpResponse:
     after = request.GET.get("after", "")
-    context = list_context(
-        request, asked_place(request, place), uid_or_404(after) if after else None
-    )
+    cursor = _cursor_or_404(after) if after else None
+    context = list_context(request, asked_place(request, place), cursor)
     if not is_htmx(request):
         return render(request, "chat/library_page.html", context)
     return render(request, "chat/rows.html" if after else "chat/library.html", context)
+
+
+def _cursor_or_404(text: str) -> Cursor:
+    try:
+        return Cursor.of(text)
+    except ValueError:
+        raise Http404 from None
 
 
 @never_cache

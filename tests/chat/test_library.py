@@ -116,6 +116,22 @@ def test_there_are_so_many_at_once_and_the_rest_after_them(alice, monkeypatch):
     assert listing(owner(alice), Place("recent"), second.more_after, NOW).more_after is None
 
 
+@pytest.mark.parametrize("change", [{"updated_at": NOW}, {"deleted_at": NOW}])
+def test_the_rest_is_the_same_though_the_last_has_grown_or_gone(alice, monkeypatch, change):
+    monkeypatch.setattr(library, "PAGE", 2)
+    for hours in range(4):
+        conversation(alice, str(hours), updated_at=NOW - timedelta(hours=hours + 1))
+    first = listing(owner(alice), Place("recent"), None, NOW)
+    Conversation.objects.filter(title="1").update(**change)
+    assert groups(alice, after=first.more_after) == {"": ["2", "3"]}
+
+
+@pytest.mark.parametrize("year", [1, 1969, 2026, 9999])
+def test_where_a_page_ended_can_be_written_down(year):
+    ended = library.Cursor(datetime(year, 1, 2, 3, 4, 5, 6, tzinfo=UTC), 7)
+    assert library.Cursor.of(str(ended)) == ended
+
+
 def test_each_is_where_it_is_kept(alice):
     folder = alice.folders.create(name="Work")
     conversation(alice, "folder", folder=folder, updated_at=NOW)
@@ -178,8 +194,10 @@ def test_there_are_no_other_places(browser, place):
 def test_a_bad_place_to_go_on_from_is_404_and_a_foreign_one_nothing(browser, alice):
     conversation(alice, "Cake", ("Hi",))
     foreign = conversation(person("bob"), "Pie", ("Hi",))
-    assert browser.get("/c/list/recent/?after=x").status_code == 404
-    assert "Pie" not in text(browser.get(f"/c/list/recent/?after={foreign.uid}"))
+    for bad in ("x", "9.", "١.1", f"{10**18 - 1}.1", f"1.{10**18}"):
+        assert browser.get("/c/list/recent/", {"after": bad}).status_code == 404
+    after = library.Cursor(foreign.updated_at, foreign.pk)
+    assert "Pie" not in text(browser.get(f"/c/list/recent/?after={after}"))
 
 
 # Changes
