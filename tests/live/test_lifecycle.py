@@ -138,6 +138,17 @@ def test_a_web_process_that_is_killed_takes_its_engines_along(make_server):
     eventually(lambda: are_gone(engines), "no process is left")
 
 
+def test_whoever_listens_for_others_is_told_to_say_what_they_call_this_machine(make_server):
+    told = "from other machines: name it as they do in server.allowed_hosts"
+    server = make_server(LLMSITE_SERVER__HOST="0.0.0.0", LLMSITE_SECURITY__ENABLE_AUTH="true")
+    assert told in server.start().stdout
+    server.stop()
+    assert told not in server.start(LLMSITE_SERVER__ALLOWED_HOSTS='["a.example"]').stdout
+    server.stop()
+    alone = {"LLMSITE_SERVER__HOST": "127.0.0.1", "LLMSITE_SERVER__ALLOWED_HOSTS": "[]"}
+    assert told not in server.start(**alone).stdout
+
+
 def test_a_second_start_finds_what_the_first_left(make_server):
     first = make_server().start()
     assert "sign in as 'admin'" in first.stdout

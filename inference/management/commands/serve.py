@@ -75,11 +75,14 @@ class Command(BaseCommand):
         return password
 
     def _greet(self, host: str, port: int, password: str | None) -> None:
-        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+        is_anywhere = host in ("0.0.0.0", "::")  # noqa: S104
+        shown = "127.0.0.1" if is_anywhere else host
         here = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
         url = settings.CONFIG.server.public_url or here
         model = LanguageModel.objects.routable().values_list("slug", flat=True).first()
         lines = [f"llmsite is ready on {url}", f"  administration: {url}/admin/"]
+        if is_anywhere and url == here and not _answers_to_others():
+            lines.append("  from other machines: name it as they do in server.allowed_hosts")
         if password:
             lines.append(
                 f"    sign in as {ADMIN!r} with {password!r} (shown this once;"
@@ -102,3 +105,8 @@ class Command(BaseCommand):
             f"curl {url}/v1/chat/completions{key} -H 'Content-Type: application/json'"
             f' -d \'{{"model":"{model}","messages":[{message}]}}\''
         )
+
+
+def _answers_to_others() -> bool:
+    """To names that are not this machine's own."""
+    return bool(settings.CONFIG.server.allowed_hosts) or "*" in settings.ALLOWED_HOSTS
