@@ -1,9 +1,6 @@
 """Attachments in the database, from the upload to the message they are sent with."""
 
-from datetime import timedelta
-
 from django.conf import settings
-from django.utils import timezone
 
 from accounts.callers import policy_of
 from accounts.models import User
@@ -12,8 +9,6 @@ from chat.models import Attachment
 
 from .errors import FileTooLarge, StorageFull, TooManyUnsent
 from .reading import Reading
-
-UNSENT_FOR = timedelta(days=7)  # what is older was forgotten
 
 
 def check(user: User, name: str, size: int) -> None:
@@ -39,9 +34,7 @@ def max_bytes(user: User) -> int:
 
 def check_room(user: User, name: str) -> None:
     most = settings.CONFIG.limits.max_unsent_attachments
-    unsent = Attachment.objects.owned_by(user).unsent()
-    unsent.filter(created_at__lt=timezone.now() - UNSENT_FOR).delete()
-    if unsent.count() >= most:
+    if Attachment.objects.owned_by(user).unsent().count() >= most:
         raise TooManyUnsent(name=name, most=most)
 
 

@@ -273,16 +273,13 @@ def test_a_person_stores_only_so_much(alice, people, settings):
     uploaded(alice, b"z" * 12)
 
 
-def test_unsent_files_are_forgotten_after_a_week(alice, people):
-    old, kept = uploaded(alice), uploaded(alice)
-    sent(people["alice"], kept)
+def test_an_unsent_file_stays_when_another_is_added(alice):
+    """Until it is tidied away, as `test_retention` has it."""
+    first = uploaded(alice)
     Attachment.objects.update(created_at=timezone.now() - timedelta(days=8))
+    uploaded(alice)
 
-    new = uploaded(alice)
-
-    assert alice.get(address(old)).status_code == 404
-    assert alice.get(address(kept)).status_code == 200
-    assert alice.get(address(new)).status_code == 200
+    assert alice.get(address(first)).status_code == 200
 
 
 def test_a_message_takes_only_so_many(alice, people, settings):
