@@ -177,6 +177,11 @@ def test_a_running_answer_shows_what_was_kept_and_where_to_go_on(alice, talk):
     assert 'class="about waiting"' in html
 
 
+def test_the_page_of_its_settings_calls_a_conversation_by_its_title(alice, talk):
+    html = text(browser_of(alice).get(path(talk, "settings/")))
+    assert f'<a href="{path(talk)}">Bees</a>' in html
+
+
 def test_the_thoughts_are_folded(alice, talk):
     thought = answer(talk, says(talk, "Why?"), "So.", reasoning="Let me see.")
     html = article(page(alice, talk), thought)
