@@ -147,14 +147,16 @@ def _shown(key: str, value: object) -> str:
 
 
 def _refuse_open_service(config: Config) -> None:
-    """Without keys, only this machine may use the service, unless told otherwise."""
+    """Without keys, only this machine may use the service, unless told otherwise. A name that
+    others know it by is as good as a proxy: nobody sets one for this machine alone.
+    """
     security = config.security
     if security.enable_auth:
         return
     server = config.server
     if security.i_understand_anyone_can_use_this:
         return
-    for name in ("public_url", "trusted_proxies"):
+    for name in ("public_url", "trusted_proxies", "allowed_hosts"):
         if value := getattr(server, name):
             raise ConfigError(
                 f"server.{name}: {value!r} lets others reach this service, and without"

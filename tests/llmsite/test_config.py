@@ -60,6 +60,7 @@ def test_the_environment_beats_the_file_key_by_key(monkeypatch, write_file):
 
 
 def test_the_environment_takes_lists_as_json(monkeypatch):
+    monkeypatch.setenv("LLMSITE_SECURITY__ENABLE_AUTH", "true")
     monkeypatch.setenv("LLMSITE_SERVER__ALLOWED_HOSTS", '["a.example", "b.example"]')
     assert load_config().server.allowed_hosts == ["a.example", "b.example"]
 
@@ -300,7 +301,12 @@ def test_a_password_in_a_url_is_not_repeated(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "server", ["public_url = 'https://llm.example.org'", "trusted_proxies = ['10.0.0.1']"]
+    "server",
+    [
+        "public_url = 'https://llm.example.org'",
+        "trusted_proxies = ['10.0.0.1']",
+        "allowed_hosts = ['llm.example.org']",
+    ],
 )
 def test_a_service_behind_a_proxy_needs_accounts(write_file, server):
     write_file(f"[server]\n{server}")
