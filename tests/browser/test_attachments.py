@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .talk import answer, ask, ask_and_wait, done, field, questions, text_of
+from .wire import Wire
 
 NOTES = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"three more words"}
 PICTURE = {"name": "cat.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + b"\0" * 99}
@@ -87,6 +88,39 @@ def test_files_that_were_not_sent_are_there_when_the_page_is_loaded_again(page):
 
     expect(questions(page).last.locator(".attachments .name")).to_have_text("notes.txt")
     expect(chip(page)).to_have_count(0)
+
+
+def test_files_that_were_sent_as_the_connection_broke_are_sent_once(alice, page):
+    ask_and_wait(page, "hello")
+    other = alice.context.new_page()
+    wire = Wire(other, is_mute=True)
+    other.goto(page.url)
+    other.locator("#files").set_input_files(NOTES)
+    expect(chip(other).locator(".cost")).to_contain_text("tokens")
+    field(other).press("Enter")
+    expect(text_of(answer(page))).to_contain_text("three more words")
+    wire.mend()
+    other.evaluate("dispatchEvent(new Event('online'))")
+
+    expect(questions(other)).to_have_count(2)
+    expect(chip(other)).to_have_count(0)
+    expect(other.get_by_role("alert")).to_be_hidden()
+    ask_and_wait(other, "more")
+
+
+def test_cells_of_a_spreadsheet_are_pasted_as_text(page):
+    paste = """types => {
+        const clipboardData = new DataTransfer();
+        for (const type of types) clipboardData.setData(type, "a\\tb");
+        clipboardData.items.add(new File(["cells"], "image.txt", { type: "text/plain" }));
+        const options = { clipboardData, bubbles: true, cancelable: true };
+        return document.getElementById("prompt").dispatchEvent(new ClipboardEvent("paste", options));
+    }"""
+    assert page.evaluate(paste, ["text/plain", "text/html"]), "left to the browser"
+    assert not page.evaluate(paste, [])
+
+    expect(chip(page)).to_have_count(1)
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
 
 
 def test_files_stay_with_their_conversation(alice, page):

@@ -3,7 +3,7 @@
 import { Chips, uidsOf } from "./chips.js";
 import { filesOf, keepFiles } from "./drafts.js";
 import { listenForDrops } from "./dropping.js";
-import { dashed, hex } from "./ids.js";
+import { dashed } from "./ids.js";
 import { forget, sent, unsent } from "./uploads.js";
 
 export class Attachments {
@@ -25,9 +25,10 @@ export class Attachments {
       files.value = "";
     });
     form.addEventListener("paste", (event) => {
-      if (!event.clipboardData.files.length) return;
+      const { files, types } = event.clipboardData;
+      if (!files.length || types.includes("text/plain")) return; // a table comes as an image, too
       event.preventDefault();
-      this.#add(event.clipboardData.files);
+      this.#add(files);
     });
     listenForDrops(document.getElementById("drop"), (files) => this.#add(files));
     this.#restore();
@@ -58,13 +59,23 @@ export class Attachments {
   // What was there when the page was left, unless it was sent or forgotten since.
   async #restore() {
     const files = filesOf(this.#key);
-    if (!files.length) return;
-    const known = new Map((await unsent()).map((facts) => [hex(facts.uid), facts]));
+    const known = files.length && (await unsent());
+    if (!known) return;
     for (const uids of files) {
       const found = uids.map((uid) => known.get(uid));
       if (found.length === this.#copies && found.every(Boolean)) {
         this.#read(this.#chips.add(found[0].name), found);
       }
+    }
+    this.#keep();
+  }
+
+  // A connection broke, and nobody heard that they had been sent.
+  async forgetSent() {
+    const known = this.files.length && (await unsent());
+    if (!known) return;
+    for (const chip of this.#chips.read) {
+      if (!uidsOf(chip).some((uid) => known.has(uid))) this.#chips.remove(chip);
     }
     this.#keep();
   }

@@ -78,6 +78,7 @@ class Chat {
 
   async #connected(state) {
     showState(state);
+    if (state === "reopened") this.outbox.forgetSentFiles();
     if (!this.socket.isOpen || !this.thread.conversation) return;
     if (state === "reopened") await this.thread.refresh();
     this.outbox.forgetIfSent(this.thread.lastSaid);

@@ -19,14 +19,18 @@ export class Chips {
     return this.#list.querySelector("[aria-busy]") === null;
   }
 
+  get read() {
+    return [...this.#list.querySelectorAll("[data-uids]")];
+  }
+
   // The ids of each one's copies.
   get files() {
-    return read([...this.#list.children]);
+    return this.read.map(uidsOf);
   }
 
   // With those that are on their way.
   get kept() {
-    return [...read(this.#leaving), ...this.files];
+    return [...this.#leaving, ...this.read].map(uidsOf);
   }
 
   add(name) {
@@ -69,4 +73,3 @@ export class Chips {
 }
 
 export const uidsOf = (chip) => (chip.dataset.uids ?? "").split(" ").filter(Boolean);
-const read = (chips) => chips.map(uidsOf).filter((uids) => uids.length);

@@ -100,6 +100,7 @@ export function start(root) {
   socket.addEventListener("state", async ({ detail }) => {
     showState(detail);
     if (!socket.isOpen) return;
+    if (detail === "reopened") outbox.forgetSentFiles();
     await Promise.all(sides.map((side) => side.connected(detail)));
     forgetIfSent();
   });

@@ -44,4 +44,11 @@ export class Outbox {
     }
     this.lost = "";
   }
+
+  // Files without a word have been sent, too.
+  async forgetSentFiles() {
+    const { length } = this.#attachments.files;
+    await this.#attachments.forgetSent();
+    if (length && !this.#attachments.files.length && !this.#composer.text) hideRefusal();
+  }
 }

@@ -2,15 +2,17 @@
 
 import { whyNot } from "./connection.js";
 import { csrf } from "./csrf.js";
+import { hex } from "./ids.js";
 import { posted } from "./posting.js";
 import { say } from "./texts.js";
 
 export const forget = (uid) => fetch(`/attachments/${uid}/`, { method: "DELETE", headers: csrf() });
 
-// All of this person's; none, if the server does not say.
+// What the server knows of all of this person's, by their ids; null if it does not say.
 export async function unsent() {
   const answer = await fetch("/attachments/").catch(() => null);
-  return answer?.ok ? (await answer.json()).attachments : [];
+  const said = answer?.ok ? await answer.json().catch(() => null) : null;
+  return said && new Map(said.attachments.map((facts) => [hex(facts.uid), facts]));
 }
 
 // What the server knows of it now, or why it does not take it.
