@@ -11,5 +11,6 @@ document.addEventListener("keydown", (event) => {
   for (const menu of open()) {
     menu.open = false;
     menu.querySelector("summary").focus();
+    event.preventDefault(); // it was for the menu
   }
 });

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from .library import opened
-from .talk import LONG, answer, ask_and_wait, begun, done, field, questions, text_of
+from .talk import LONG, answer, ask, ask_and_wait, begun, done, field, questions, text_of
 
 
 def focused(page):
@@ -45,6 +45,21 @@ def test_escape_stops_the_answer(page):
     page.keyboard.press("Enter")
     begun(page)
     page.keyboard.press("Escape")
+
+    done(page, "stopped")
+
+
+def test_escape_for_a_menu_or_another_field_does_not_stop_the_answer(page):
+    ask(page, LONG)
+    begun(page)
+    summary = page.locator(".chat-row summary")
+    summary.click()
+    page.keyboard.press("Escape")
+    expect(page.locator(".chat-menu")).not_to_have_attribute("open", "")
+    page.locator("#side-search").press("Escape")
+    page.locator("#model").press("Escape")
+    begun(page, "w40 ")
+    field(page).press("Escape")
 
     done(page, "stopped")
 

@@ -26,7 +26,7 @@ export function listenForShortcuts(composer) {
   const actions = { ...WITH_CTRL, i: () => composer?.focus() };
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented) return;
-    const action = event.key === "Escape" ? escape(composer) : actions[named(event)];
+    const action = event.key === "Escape" ? escape(composer, event.target) : actions[named(event)];
     if (!action) return;
     event.preventDefault();
     action();
@@ -39,9 +39,12 @@ function named(event) {
   return (event.shiftKey && event.key !== "/" ? "shift+" : "") + event.key.toLowerCase();
 }
 
-function escape(composer) {
+const OTHER_FIELDS = "input, select, textarea:not(#prompt)";
+
+function escape(composer, target) {
   if (document.querySelector("dialog[open], details.menu[open]")) return null;
   if (isDrawerOpen()) return toggleSidebar;
+  if (target.matches(OTHER_FIELDS)) return null;
   return composer?.isRunning ? () => composer.stop() : null;
 }
 
