@@ -37,8 +37,10 @@ SILENCED = ["security.W005", "security.W021"]
 ACCEPTED_HEADERS = ["*", "authorization", "x-api-key", "idempotency-key"]
 SHOWN_HEADERS = (
     "idempotent-replayed",
+    "request-id",
     "retry-after",
     "x-context",
+    "x-ignored-params",
     "x-receipt",
     "x-request-id",
     "x-should-retry",

@@ -224,6 +224,7 @@ async def test_a_named_site_may_read_answers_and_what_they_say_of_limits(serve):
     assert "origin" in response.headers["vary"].lower()
     exposed = response.headers["access-control-expose-headers"].split(", ")
     assert {"x-request-id", "retry-after", "x-ratelimit-remaining-tokens"} < {*exposed}
+    assert {"x-ignored-params", "request-id"} < {*exposed}
 
 
 @pytest.mark.django_db(transaction=True)
