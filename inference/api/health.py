@@ -1,6 +1,7 @@
 """Probes: does the process live, and can it answer?"""
 
 import logging
+import math
 import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from inference import metrics
 from inference.models import LanguageModel
 
 from .endpoint import Endpoint
+from .errors import RETRY_AFTER_SECONDS
 from .openapi.older import Health, Readiness
 from .openapi.operation import operation
 
@@ -61,7 +63,8 @@ class ReadinessView(ProbeView):
 
     def _unready(self, reason: str) -> Response:
         body = {"status": "not ready", "models_available": 0, "timestamp": now()}
-        return Response({**body, "reason": reason}, status=503)
+        headers = {"Retry-After": str(math.ceil(RETRY_AFTER_SECONDS))}
+        return Response({**body, "reason": reason}, status=503, headers=headers)
 
 
 def now() -> str:

@@ -379,7 +379,7 @@ class TestProbes:
         response = await api.get("/readiness")
         body = response.json()
         del body["timestamp"]
-        assert response.status_code == 503
+        assert (response.status_code, response["retry-after"]) == (503, "5")
         assert body == {
             "status": "not ready",
             "models_available": 0,
