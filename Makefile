@@ -10,11 +10,12 @@ ifeq ($(DEVICE),auto)
 LLAMA := $(firstword $(wildcard $(VENV)/llama-*) $(LLAMA))
 endif
 
-# `make serve HOST=0.0.0.0 PORT=9000`: above llmsite.toml, below nothing.
-ifdef HOST
+# `make serve HOST=0.0.0.0 PORT=9000`: above llmsite.toml, below nothing. Not from the
+# environment, where shells keep this machine's name as HOST.
+ifeq ($(origin HOST),command line)
 export LLMSITE_SERVER__HOST = $(HOST)
 endif
-ifdef PORT
+ifeq ($(origin PORT),command line)
 export LLMSITE_SERVER__PORT = $(PORT)
 endif
 ifneq ($(DEVICE),auto)
