@@ -29,6 +29,12 @@ COLUMNS = {
 }
 
 
+def num_days(text: str, most: int) -> int | None:
+    """How many days somebody asks for; None if that is no number from 1 to `most`."""
+    is_short_number = text.isascii() and text.isdigit() and len(text) < 6
+    return int(text) if is_short_number and 1 <= int(text) <= most else None
+
+
 def start_of(days: int, now: datetime | None = None) -> datetime:
     """When the stretch of so many days (UTC) began of which today is the last."""
     today = (now or timezone.now()).astimezone(UTC).date()

@@ -115,16 +115,11 @@ def _back(request: HttpRequest, message: str) -> HttpResponseRedirect:
 def my_usage_csv(request: HttpRequest) -> HttpResponseBase:
     """Own requests of the last `days`, as they are read from the database."""
     days, most = request.GET.get("days", str(USAGE_DAYS)), settings.CONFIG.retention.usage_days
-    if not _is_number(days, most):
+    if (num_days := reports.num_days(days, most)) is None:
         text = f"days: {days!r} is not a number from 1 to {most}."
         return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
-    start = reports.start_of(int(days))
+    start = reports.start_of(num_days)
     records = UsageRecord.objects.filter(user=person(request), at__gte=start)
-    audit.record("usage.exported", after={"days": int(days)})
+    audit.record("usage.exported", after={"days": num_days})
     lines = reports.csv_rows(records, USAGE_COLUMNS)
     return download(lines, "llmsite-usage.csv", "text/csv; charset=utf-8")
-
-
-def _is_number(text: str, most: int) -> bool:
-    is_short_number = text.isascii() and text.isdigit() and len(text) < 6
-    return is_short_number and 1 <= int(text) <= most

@@ -55,11 +55,10 @@ class UsageView(Endpoint):
 
 def _days(request: Request) -> int:
     text = request.query_params.get("days", "30")
-    is_short_number = text.isascii() and text.isdigit() and len(text) < 6
     most = min(MAX_DAYS, settings.CONFIG.retention.usage_days)  # of older days records are gone
-    if not (is_short_number and 1 <= int(text) <= most):
+    if (days := reports.num_days(text, most)) is None:
         raise ApiError(f"days: {text[:20]!r} is not a number from 1 to {most}", param="days")
-    return int(text)
+    return days
 
 
 def _by_day(records: Any, days: int) -> Any:
