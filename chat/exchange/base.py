@@ -34,9 +34,13 @@ NODE_CHARACTERS = 50  # what an entry of a list takes at least, in memory and in
 
 @dataclass(slots=True)
 class DraftFile:
-    """An attachment; `columns` are those of the model."""
+    """An attachment; `columns` are those of the model. It has the text of the one whose
+    `number` in the conversation is `source`, if there is one.
+    """
 
     columns: dict[str, Any]
+    number: int = 0
+    source: int | None = None
 
 
 @dataclass(slots=True)

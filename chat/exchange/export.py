@@ -30,10 +30,11 @@ def json_pieces(conversations: QuerySet[Conversation], now: datetime) -> Iterato
 def _conversation(conversation: Conversation) -> Iterator[str]:
     yield _opened(_facts(conversation), "messages")
     uids = dict(conversation.messages.values_list("pk", "uid"))
-    messages = conversation.messages.order_by("pk").prefetch_related("attachments__source")
-    separator = ""
+    messages = conversation.messages.order_by("pk").prefetch_related("attachments")
+    separator, numbers = "", dict[int, int]()
     for message in messages.iterator(CHUNK):
-        yield separator + _json(_message(message, str(uids.get(message.parent_id or 0, ""))))
+        facts = _message(message, str(uids.get(message.parent_id or 0, "")), numbers)
+        yield separator + _json(facts)
         separator = ",\n"
     yield "]}"
 
@@ -49,8 +50,10 @@ def _facts(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def _message(message: Message, parent: str) -> dict[str, Any]:
-    """One that is being written is exported as what it would be if it ended here."""
+def _message(message: Message, parent: str, numbers: dict[int, int]) -> dict[str, Any]:
+    """One that is being written is exported as what it would be if it ended here. `numbers`
+    are those of the attachments so far, by primary key, and grow.
+    """
     columns = {name: getattr(message, name) for name in OF_MESSAGE}
     columns["unseen"] = [str(UUID(key)) for key in message.unseen]
     if message.is_running:
@@ -62,13 +65,17 @@ def _message(message: Message, parent: str) -> dict[str, Any]:
         "text": message.text,
         "created_at": message.created_at,
         **columns,
-        "attachments": [_file(one) for one in message.attachments.all()],
+        "attachments": [_file(one, numbers) for one in message.attachments.all()],
     }
 
 
-def _file(attachment: Attachment) -> dict[str, Any]:
+def _file(attachment: Attachment, numbers: dict[int, int]) -> dict[str, Any]:
     columns = {name: getattr(attachment, name) for name in OF_FILE}
-    return columns | {"text": attachment.content}
+    source = numbers.get(attachment.source_id or 0)
+    numbers[attachment.pk] = len(numbers)
+    if source is None:
+        return columns | {"text": attachment.content}
+    return columns | {"copy_of": source}
 
 
 def _opened(facts: dict[str, Any], name: str) -> str:

@@ -1,9 +1,13 @@
-"""Our own format, `{"format": "llmsite-conversations", "version": 1}`: nothing is lost.
+"""Our own format, `{"format": "llmsite-conversations", "version": 2}`: all that pages show.
 
-It is read strictly: whoever has changed such a file by hand hears what does not fit.
+What programs alone have asked for, logprobs and fields of requests, is not in it. Version 1
+has each copy of an attachment in full. It is read strictly: whoever has changed such a file
+by hand hears what does not fit.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import count
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,7 +18,7 @@ from .base import MAX_TEXT, MAX_TITLE, Draft, DraftFile, DraftMessage, Format, L
 from .errors import BadFile
 from .words import say as _
 
-NAME, VERSION = "llmsite-conversations", 1
+NAME, VERSION, KNOWN = "llmsite-conversations", 2, (1, 2)
 
 Key = Annotated[str, Meta(min_length=1, max_length=100)]
 Name = Annotated[str, Meta(max_length=200)]
@@ -28,13 +32,14 @@ Parameters = Annotated[dict[Name, Number | Text | list[Text]], Meta(max_length=5
 
 
 class OwnFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An attachment."""
+    """An attachment; `copy_of`: it has the text of that one of the conversation, from 0."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     media_type: Annotated[str, Meta(max_length=100)]
     size_bytes: Annotated[int, Meta(ge=0, lt=2**31)]
     text: Text
     num_tokens: Count = None
+    copy_of: Count = None
 
 
 class OwnCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,7 +92,7 @@ class OwnConversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["llmsite-conversations"]
-    version: Literal[1]
+    version: Literal[1, 2]
     conversations: list[OwnConversation]
     exported_at: When | None = None
 
@@ -111,10 +116,8 @@ class OwnFormat(Format):
         return values.mapping(data).get("format") == NAME
 
     def read(self, data: Any, left: Leavings) -> list[Draft]:
-        if data.get("version") != VERSION:
-            raise BadFile(
-                f"version: {data.get('version')!r} is not {VERSION}, which is known here."
-            )
+        if data.get("version") not in KNOWN:
+            raise BadFile(f"version: {data.get('version')!r} is not 1 or 2, which are known here.")
         try:
             file = msgspec.convert(data, Own)
         except (msgspec.ValidationError, RecursionError) as error:
@@ -124,9 +127,11 @@ class OwnFormat(Format):
 
 def _draft(raw: OwnConversation, place: str) -> Draft:
     _check_links(raw, place)
+    _check_copies(raw, place)
+    numbers = count()
     return Draft(
         title=raw.title,
-        messages=[_message(one) for one in raw.messages],
+        messages=[_message(one, numbers) for one in raw.messages],
         head=raw.head,
         created_at=raw.created_at,
         updated_at=raw.updated_at,
@@ -135,7 +140,7 @@ def _draft(raw: OwnConversation, place: str) -> Draft:
     )
 
 
-def _message(raw: OwnMessage) -> DraftMessage:
+def _message(raw: OwnMessage, numbers: Iterator[int]) -> DraftMessage:
     return DraftMessage(
         key=raw.uid,
         parent=raw.parent,
@@ -144,7 +149,8 @@ def _message(raw: OwnMessage) -> DraftMessage:
         created_at=raw.created_at,
         columns={name: msgspec.to_builtins(getattr(raw, name)) for name in OF_MESSAGE},
         files=[
-            DraftFile({name: getattr(file, name) for name in OF_FILE}) for file in raw.attachments
+            DraftFile({name: getattr(file, name) for name in OF_FILE}, next(numbers), file.copy_of)
+            for file in raw.attachments
         ],
     )
 
@@ -161,3 +167,17 @@ def _check_links(raw: OwnConversation, place: str) -> None:
         seen.add(message.uid)
     if raw.head is not None and raw.head not in seen:
         raise BadFile(f"{place}.head: {raw.head!r} is no message of the conversation.")
+
+
+def _check_copies(raw: OwnConversation, place: str) -> None:
+    """Of an attachment before it that is no copy itself."""
+    numbers, whole = count(), set[int]()
+    for number, message in enumerate(raw.messages):
+        for index, file in enumerate(message.attachments):
+            if file.copy_of is None:
+                whole.add(next(numbers))
+            elif file.copy_of in whole:
+                next(numbers)
+            else:
+                where = f"{place}.messages[{number}].attachments[{index}].copy_of"
+                raise BadFile(f"{where}: {file.copy_of} is no whole attachment before this one.")

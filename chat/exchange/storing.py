@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -50,21 +49,23 @@ class Shelf:
     @transaction.atomic
     def store(self, drafts: list[Draft]) -> None:
         room = room_for(self.user)
-        for message in chain.from_iterable(draft.messages for draft in drafts):
-            room = self._fit(message, room)
         for draft in drafts:
+            room = self._fit(draft, room)
             _store(draft, self.user, self.owner, self._folder(draft.folder))
 
-    def _fit(self, message: DraftMessage, room: int) -> int:
-        """Leave out what does not fit; the characters that are left then."""
-        files, message.files = message.files, []
-        for file in files:
-            size = len(file.columns["text"])
-            if size <= room:
-                room -= size
-                message.files.append(file)
-            else:
-                self.crowded.append(file.columns["name"])
+    def _fit(self, draft: Draft, room: int) -> int:
+        """Leave out what does not fit, and its copies; the characters that are left then."""
+        left: set[int | None] = set()
+        for message in draft.messages:
+            files, message.files = message.files, []
+            for file in files:
+                size = len(file.columns["text"])
+                if size <= room and file.source not in left:
+                    room -= size
+                    message.files.append(file)
+                else:
+                    left.add(file.number)
+                    self.crowded.append(file.columns["name"])
         return room
 
     def _folder(self, name: str) -> Folder | None:
@@ -128,12 +129,20 @@ def _link(conversation: Conversation, drafts: list[DraftMessage], keys: dict[str
 def _store_files(
     conversation: Conversation, drafts: list[DraftMessage], rows: list[Message]
 ) -> None:
-    files = [
-        Attachment(user=conversation.user, message=row, **file.columns)
-        for draft, row in zip(drafts, rows, strict=True)
-        for file in draft.files
-    ]
-    Attachment.objects.bulk_create(files, batch_size=AT_ONCE)
+    """Copies come last: what they are copies of has its key by then."""
+    made: dict[int, Attachment] = {}
+    copies: list[tuple[Attachment, int]] = []
+    for draft, row in zip(drafts, rows, strict=True):
+        for file in draft.files:
+            attachment = Attachment(user=conversation.user, message=row, **file.columns)
+            if file.source is None:
+                made[file.number] = attachment
+            else:
+                copies.append((attachment, file.source))
+    Attachment.objects.bulk_create(made.values(), batch_size=AT_ONCE)
+    for attachment, source in copies:
+        attachment.source = made[source]
+    Attachment.objects.bulk_create([one for one, _ in copies], batch_size=AT_ONCE)
 
 
 def _row(conversation: Conversation, draft: DraftMessage, uids: dict[str, uuid.UUID]) -> Message:

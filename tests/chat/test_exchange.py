@@ -198,11 +198,34 @@ def test_attachments_belong_to_whoever_imports(alice, bob):
 
 def test_an_attachment_of_an_edited_message_is_exported_with_its_text(alice, bob):
     made = conversation(alice, "", ("Read",))
+    attached(alice, made.head, text="another")
     source = attached(alice, made.head, text="the plan")
-    source.copy_for(message(made, "Read this")).save()
+    for said in ("Read this", "Read that"):
+        source.copy_for(message(made, said)).save()
+    assert exported(alice).count("the plan") == 1
     imported(bob, exported(alice))
-    copies = Attachment.objects.filter(user=bob)
-    assert [copy.content for copy in copies] == ["the plan"] * 2
+    files = Attachment.objects.filter(user=bob)
+    assert [file.content for file in files] == ["another", *["the plan"] * 3]
+    assert files.num_characters() == len("another") + len("the plan")
+    assert numbered(exported(bob)) == numbered(exported(alice))
+
+
+def test_a_message_with_a_large_file_may_be_edited_and_comes_back(alice, bob, monkeypatch):
+    monkeypatch.setattr(base, "MAX_CHARACTERS_EACH", 1500)
+    made = conversation(alice, "", ("Read",))
+    source = attached(alice, made.head, text="x" * 1000)
+    source.copy_for(message(made, "Read this")).save()
+    assert imported(bob, exported(alice)).num_conversations == 1
+
+
+def test_copies_of_an_attachment_that_does_not_fit_are_left_out_too(alice, bob, settings):
+    made = conversation(alice, "", ("Read",))
+    source = attached(alice, made.head, name="a.txt", text="x" * 11)
+    source.copy_for(message(made, "Read this")).save()
+    file = exported(alice)
+    settings.CONFIG = Config.model_validate({"limits": {"max_stored_attachment_characters": 10}})
+    assert imported(bob, file).left == [("an attachment, as no more fit", 2, ["a.txt", "a.txt"])]
+    assert not Attachment.objects.filter(user=bob).exists()
 
 
 def test_attachments_that_do_not_fit_are_left_out_and_said(alice, bob, settings):
@@ -466,6 +489,11 @@ def row(uid, parent=None, **facts):
     return {"uid": uid, "parent": parent, **usual, **facts}
 
 
+def file(copy_of=None):
+    usual = {"name": "a.txt", "media_type": "text/plain", "size_bytes": 1}
+    return {**usual, "text": "" if copy_of is not None else "a", "copy_of": copy_of}
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -482,7 +510,7 @@ def row(uid, parent=None, **facts):
         (b"[]", ["no format that is known"]),
         (b'[[["mapping"]]]', ["no format that is known"]),
         (zipped("other.json", "[]"), ["no conversations.json"]),
-        ({**own(), "version": 2}, ["version: 2", "1"]),
+        ({**own(), "version": 3}, ["version: 3", "1 or 2"]),
         ({**own(), "more": 1}, ["more"]),
         (own(title=7), ["conversations[0].title", "str", "int"]),
         (
@@ -497,6 +525,11 @@ def row(uid, parent=None, **facts):
         (own(messages=[row("a", prompt_tokens=-1)]), ["messages[0].prompt_tokens"]),
         (own(messages=[row("a", text=None)]), ["messages[0].text", "null"]),
         (own(head="z"), ["conversations[0].head", "'z'"]),
+        (
+            own(messages=[row("a", attachments=[file(), file(0), file(1)])]),
+            ["messages[0].attachments[2].copy_of", "1 is no whole attachment"],
+        ),
+        (own(messages=[row("a", attachments=[file(0)])]), ["attachments[0].copy_of"]),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(alice, data, words):
