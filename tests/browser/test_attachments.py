@@ -114,7 +114,8 @@ def test_cells_of_a_spreadsheet_are_pasted_as_text(page):
         for (const type of types) clipboardData.setData(type, "a\\tb");
         clipboardData.items.add(new File(["cells"], "image.txt", { type: "text/plain" }));
         const options = { clipboardData, bubbles: true, cancelable: true };
-        return document.getElementById("prompt").dispatchEvent(new ClipboardEvent("paste", options));
+        const pasted = new ClipboardEvent("paste", options);
+        return document.getElementById("prompt").dispatchEvent(pasted);
     }"""
     assert page.evaluate(paste, ["text/plain", "text/html"]), "left to the browser"
     assert not page.evaluate(paste, [])
