@@ -39,7 +39,8 @@ export class Actions {
 
   #edit(article) {
     edit(article, async (text) => {
-      const accepted = await this.#ask({ type: "edit", message: article.dataset.uid, text });
+      const { value: model } = this.#chat.model;
+      const accepted = await this.#ask({ type: "edit", message: article.dataset.uid, text, model });
       if (!accepted) this.#chat.composer.giveBack(text);
     });
   }
