@@ -178,6 +178,34 @@ def test_a_draft_is_kept_for_each_conversation(page):
     expect(field(page)).to_have_value("something new")
 
 
+def test_nobody_finds_what_somebody_else_has_written_in_the_same_browser(visit, site):
+    visitor = visit()
+    page = visitor.open()
+    field(page).fill("for nobody else")
+    mine = visitor.context.cookies()
+    others = [{"name": k, "value": v, "url": site.url} for k, v in next(site.people).items()]
+    visitor.context.clear_cookies()
+    visitor.context.add_cookies(others)
+    page.goto("/")
+    expect(field(page)).to_have_value("")
+    visitor.context.clear_cookies()
+    visitor.context.add_cookies(mine)
+    page.goto("/")
+
+    expect(field(page)).to_have_value("for nobody else")
+
+
+def test_an_edited_message_is_answered_by_the_model_that_is_chosen(page):
+    ask_and_wait(page, "first")
+    page.locator("#model").select_option("other")
+    press(questions(page), "Edit")
+    page.get_by_label("Your message").fill("second")
+    page.get_by_label("Your message").press("Enter")
+    expect(text_of(done(page))).to_have_text("second")
+
+    expect(answer(page).locator(".figures")).to_contain_text("other")
+
+
 def test_a_message_that_is_refused_returns_to_the_field(page):
     too_long = "word " * 5000
     ask(page, too_long)

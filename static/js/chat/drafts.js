@@ -1,7 +1,8 @@
-// What was written and not yet sent, in this browser, conversation by conversation.
+// What a person has written and not yet sent, in this browser, conversation by conversation.
 
-const PREFIX = "draft:";
-const FILES = "files:";
+const { person } = document.body.dataset; // others may use this browser, too
+const PREFIX = `draft:${person}:`;
+const FILES = `files:${person}:`;
 
 // Storage may be full, or forbidden: then there are no drafts.
 function tried(work) {
