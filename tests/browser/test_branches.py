@@ -53,6 +53,24 @@ def test_an_answer_that_was_left_for_another_branch_goes_on_where_it_is_now(alic
     assert text_of(whole).text_content().strip() == MEDIUM == site.text_of(uid_of(whole)).strip()
 
 
+def test_an_answer_that_was_continued_elsewhere_is_whole_again(alice, page):
+    ask(page, LONG)
+    begun(page)
+    text = text_of(stop(page)).text_content()
+    asleep = alice.context.new_page()
+    wire = Wire(asleep, is_mute=True)
+    asleep.goto(page.url)
+    expect(text_of(answer(asleep))).to_have_text(text)
+    press(answer(page), "Continue")
+    begun(page)
+    longer = text_of(stop(page)).text_content()
+    assert len(longer) > len(text)
+    wire.mend()
+    asleep.evaluate("dispatchEvent(new Event('online'))")
+
+    expect(text_of(answer(asleep))).to_have_text(longer)
+
+
 def test_a_page_that_comes_late_does_not_make_an_answer_go_on(alice, page):
     ask(page, LONG)
     begun(page)

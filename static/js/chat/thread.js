@@ -136,7 +136,10 @@ function replace(article, whole) {
 
 const parsed = (html) => new DOMParser().parseFromString(html ?? "", "text/html");
 
+// One that ended may have been continued elsewhere; one that runs is told piece by piece.
 const signature = (thread) =>
   [...thread.querySelectorAll(".message")]
-    .map(({ dataset: { uid, status } }) => `${uid} ${status}`)
+    .map(({ dataset: { uid, status, seq, reasoningSeq } }) =>
+      status === "running" ? `${uid} ${status}` : `${uid} ${status} ${seq} ${reasoningSeq}`,
+    )
     .join();
