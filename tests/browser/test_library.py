@@ -150,6 +150,22 @@ def test_an_archived_conversation_goes_and_comes_back(kitchen):
     expect(row(kitchen, "Cake")).to_have_count(1)
 
 
+def test_whoever_has_chosen_from_a_menu_by_keyboard_goes_on_close_by(kitchen):
+    cake = row(kitchen, "Cake").locator("summary")
+    cake.press("Enter")
+    row(kitchen, "Cake").get_by_role("button", name="Pin", exact=True).press("Enter")
+    expect(toast(kitchen)).to_contain_text("Pinned.")
+    expect(cake).to_be_focused()
+    cake.press("Enter")
+    row(kitchen, "Cake").get_by_role("button", name="Archive", exact=True).press("Enter")
+    undo = toast(kitchen).get_by_role("button", name="Undo")
+    expect(undo).to_be_focused()
+    undo.press("Enter")
+    expect(row(kitchen, "Cake")).to_have_count(1)
+
+    expect(kitchen.locator("#library a:focus")).to_have_count(1)
+
+
 def test_a_deleted_conversation_is_had_back(kitchen):
     choose(kitchen, "Cake", "Delete")
     expect(row(kitchen, "Cake")).to_have_count(0)

@@ -30,6 +30,15 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   isStale = true;
 });
 
+// Whoever has chosen from a row's menu, or undone that, goes on from that row, or close by.
+document.addEventListener("htmx:afterOnLoad", ({ detail }) => {
+  const place = detail.requestConfig.elt.closest(".chat-row, .toast");
+  if (!place || place.isConnected || document.activeElement !== document.body) return;
+  const row = document.getElementById(place.id.replace("conversation-", "menu-"));
+  const undo = toast.querySelector("button");
+  (row ?? undo ?? library.querySelector(".chat-row a") ?? library.querySelector("a"))?.focus();
+});
+
 function complain(status) {
   const line = document.createElement("p");
   line.className = "toast";
