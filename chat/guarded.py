@@ -118,7 +118,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         await self.accept()
 
     async def _refuse_handshake(self, error: Exception) -> None:
-        """Whoever tries keys has to take their time."""
+        """Whoever tries keys is counted with their address."""
         if isinstance(error, NotLetIn):
             await count_stranger(self._request)
         await self.close()

@@ -96,7 +96,10 @@ class Models(Section):
         description="Requests one model computes at once, unless its registry row says. More wait.",
     )
     max_waiting_requests: int = Field(
-        256, ge=0, description="Requests that may wait for one model; beyond it: 429."
+        256,
+        ge=0,
+        description="Requests that may wait for one model; beyond it: 429, but for owners with"
+        " less than an equal share of them.",
     )
     max_loaded_models: int = Field(
         0, ge=0, description="Models in memory at once; 0: as many as fit."

@@ -91,7 +91,17 @@ ENGINE_LAYERS = [
     *("progress", "probe_model", "probe", "lookup", "guesses", "radix", "thoughts", "request"),
     *("kvcache", "fairness", "tempo", "waiting", "lanes", "speculation", "scheduler", "pace"),
     "reporter",
-    *("turns", "embedding", "rota", "seats", "lines", "upkeep", "snapshot_file", "snapshot_disk", "snapshots"),
+    *(
+        "turns",
+        "embedding",
+        "rota",
+        "seats",
+        "lines",
+        "upkeep",
+        "snapshot_file",
+        "snapshot_disk",
+        "snapshots",
+    ),
     *("compiler", "backend", "bytewise", "fake_draft", "fake", "fake_embed", "archive"),
     *("llama", "wire", "album", "pieces", "preamble", "prompt"),
     *(
