@@ -6,7 +6,7 @@ from .talk import answer, ask, ask_and_wait, done, field, questions, text_of
 from .test_attachments import NOTES, chip
 from .wire import Wire
 
-TOO_LATE = "00:11"  # for an answer of a socket
+TOO_LATE = "00:31"  # for an answer of a socket
 
 
 def test_what_nobody_has_acknowledged_is_there_when_the_page_is_loaded_again(alice):

@@ -4,7 +4,7 @@ const FIRST_MS = 500;
 const LONGEST_MS = 15_000;
 const ASLEEP_MS = 30_000; // a page that was hidden for so long may have a dead socket
 const LATE_MS = 5000; // after that a message returns to its field
-const SILENT_MS = 10_000; // a socket that has not answered by then is taken for dead
+const SILENT_MS = 30_000; // a socket that has not answered by then is taken for dead
 const NOT_LET_IN = 4401;
 
 export class Socket extends EventTarget {

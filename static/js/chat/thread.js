@@ -16,6 +16,11 @@ export class Thread extends EventTarget {
     this.conversation = conversation; // hexadecimal, or empty before the first message
   }
 
+  // Another page would take away what is being written there.
+  get #isEdited() {
+    return this.root.querySelector(".editor") !== null;
+  }
+
   get last() {
     return [...this.root.querySelectorAll(".message")].at(-1)?.dataset.uid;
   }
@@ -40,7 +45,7 @@ export class Thread extends EventTarget {
     if (frame.conversation !== this.conversation) return;
     if (frame.type === "accepted") this.#begin(frame);
     else if (frame.type === "title") this.#emit("title", frame.title);
-    else if (frame.type === "switched") this.refresh();
+    else if (frame.type === "switched" && !this.#isEdited) this.refresh();
     const article = frame.message && this.article(frame.message);
     if (article) this.#change(article, frame);
   }
