@@ -128,6 +128,7 @@ PAGES = {
     "c/<uuid:uid>/pin/": "/c/{conversation}/pin/",
     "c/<uuid:uid>/move/": "/c/{conversation}/move/",
     "c/<uuid:uid>/archive/": "/c/{conversation}/archive/",
+    "c/<uuid:uid>/unarchive/": "/c/{conversation}/unarchive/",
     "c/<uuid:uid>/delete/": "/c/{conversation}/delete/",
     "c/<uuid:uid>/restore/": "/c/{conversation}/restore/",
     "c/<uuid:uid>/share/": "/c/{conversation}/share/",
