@@ -488,7 +488,7 @@ class TestPages:
         paths = [path for path in PAGES.values() if "{" in path]
         answers = walk([path.format(**own) for path in paths], browser)
         found = {what for what, status in statuses(answers).items() if status not in (404, 405)}
-        assert (len(paths), found) == (25, set())
+        assert (len(paths), found) == (26, set())
         alice.key.refresh_from_db()
         assert (alice.key.state, alice.key.name) == ("active", "alice's laptop")
         assert Attachment.objects.filter(uid=own["attachment"]).exists()
