@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from .talk import LONG, MEDIUM, ask, field
+from .talk import LONG, MEDIUM, ask, field, press
 from .test_attachments import NOTES
 
 
@@ -52,6 +52,39 @@ def test_stop_ends_both(alice):
     page.get_by_role("button", name="Stop both").click()
 
     done_on_both(page, "stopped")
+
+
+def test_what_one_model_refuses_comes_back_and_goes_to_that_one_alone(alice):
+    page = alice.open("/compare/")
+    refusing = page.locator("#right-model")
+    name = refusing.locator("option").first
+    name.evaluate("option => (option.value = 'nothing')")
+    refusing.select_option("nothing")
+    ask(page, "my words")
+    expect(page.get_by_role("alert")).to_contain_text("nothing")
+    expect(answer_of(page, "left")).to_have_attribute("data-status", "complete")
+    expect(field(page)).to_have_value("my words")
+
+    refusing.select_option("other")
+    field(page).press("Enter")
+    done_on_both(page)
+    expect(field(page)).to_have_value("")
+    for name in ("left", "right"):
+        expect(side(page, name).locator(".turn")).to_have_count(1)
+
+
+def test_branches_of_one_side_are_switched_where_it_is(alice):
+    page = alice.open("/compare/")
+    ask(page, "hello")
+    done_on_both(page)
+    address = page.url
+    press(answer_of(page, "left"), "Answer again")
+    expect(answer_of(page, "left").locator(".position")).to_have_text("2 / 2")
+    expect(answer_of(page, "left")).to_have_attribute("data-status", "complete")
+    press(answer_of(page, "left"), "Previous version")
+
+    expect(answer_of(page, "left").locator(".position")).to_have_text("1 / 2")
+    assert page.url == address
 
 
 def test_settings_are_of_both_and_files_go_to_both(alice):

@@ -109,6 +109,31 @@ def test_an_old_message_is_edited_and_its_branches_are_switched(page):
     expect(text_of(answer(page))).to_have_text("another")
 
 
+def test_half_an_edit_is_there_when_the_page_is_loaded_again_until_it_was_sent(page):
+    ask_and_wait(page, "first")
+    press(questions(page), "Edit")
+    page.get_by_label("Your message").fill("half a thought")
+    page.reload()
+    expect(page.get_by_label("Your message")).to_have_value("half a thought")
+    page.get_by_label("Your message").press("Enter")
+    expect(text_of(done(page))).to_have_text("half a thought")
+    press(questions(page), "Previous version")
+    expect(questions(page)).to_contain_text("first")
+
+    expect(page.get_by_label("Your message")).to_have_count(0)
+
+
+def test_half_an_edit_that_is_given_up_is_gone(page):
+    ask_and_wait(page, "first")
+    press(questions(page), "Edit")
+    page.get_by_label("Your message").fill("half a thought")
+    page.keyboard.press("Escape")
+    page.reload()
+    press(questions(page), "Edit")
+
+    expect(page.get_by_label("Your message")).to_have_value("first")
+
+
 def test_an_answer_is_given_again_beside_the_old_one(page):
     ask_and_wait(page, "word")
     first = uid_of(answer(page))

@@ -1,6 +1,6 @@
 // What the buttons of a conversation's messages do, and a few others beside them.
 
-import { edit } from "./editor.js";
+import { edit, isKept } from "./editor.js";
 
 export class Actions {
   #chat;
@@ -16,6 +16,15 @@ export class Actions {
   editLast() {
     const last = [...this.#chat.root.querySelectorAll('[data-role="user"]')].at(-1);
     if (last) this.#edit(last);
+  }
+
+  // What was being edited when the page was left, or took another one's place.
+  reopen() {
+    const { activeElement } = document;
+    for (const article of this.#chat.root.querySelectorAll('[data-role="user"]')) {
+      if (isKept(article)) this.#edit(article);
+    }
+    if (activeElement.isConnected) activeElement.focus({ preventScroll: true });
   }
 
   #clicked(button) {

@@ -3,7 +3,15 @@
 import { showRefusal, whyNot } from "./connection.js";
 import { posted } from "./posting.js";
 
-export async function switchBranch(form, button, thread) {
+export function listenForBranches(root, thread) {
+  root.addEventListener("submit", (event) => {
+    if (!event.target.matches(".branches")) return;
+    event.preventDefault();
+    switchBranch(event.target, event.submitter, thread);
+  });
+}
+
+async function switchBranch(form, button, thread) {
   const answer = await posted(form.action, new FormData(form, button));
   if (!answer.ok) return showRefusal({ text: whyNot(answer.status) });
   thread.show(await answer.text());

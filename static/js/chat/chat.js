@@ -2,7 +2,7 @@
 
 import { Actions } from "./actions.js";
 import { Attachments } from "./attachments.js";
-import { switchBranch } from "./branches.js";
+import { listenForBranches } from "./branches.js";
 import { Composer } from "./composer.js";
 import { ask, showRefusal, showState } from "./connection.js";
 import { addressOf } from "./ids.js";
@@ -57,11 +57,9 @@ class Chat {
     thread.addEventListener("title", ({ detail }) => entitle(detail));
     socket.addEventListener("frame", ({ detail }) => this.#take(detail));
     socket.addEventListener("state", ({ detail }) => this.#connected(detail));
-    this.root.addEventListener("submit", (event) => {
-      if (!event.target.matches(".branches")) return;
-      event.preventDefault();
-      switchBranch(event.target, event.submitter, thread);
-    });
+    thread.addEventListener("running", () => actions.reopen());
+    actions.reopen();
+    listenForBranches(this.root, thread);
   }
 
   #runs(isRunning) {

@@ -1,6 +1,7 @@
 // One prompt to two models: two conversations over the same socket, side by side.
 
 import { Attachments } from "./attachments.js";
+import { listenForBranches } from "./branches.js";
 import { Composer } from "./composer.js";
 import { ask, showRefusal, showState } from "./connection.js";
 import { addressOf, dashed } from "./ids.js";
@@ -20,6 +21,7 @@ class Side {
     socket.addEventListener("frame", ({ detail }) => this.thread.take(detail));
     this.thread.addEventListener("behind", () => socket.send(this.thread.resume));
     root.addEventListener("click", (event) => this.#clicked(event));
+    listenForBranches(root, this.thread);
     if (this.thread.conversation) settings.add(this.thread.conversation);
   }
 
@@ -81,11 +83,17 @@ export function start(root) {
   const sides = roots.map((side) => new Side(side, socket, settings));
   const form = root.querySelector("#composer");
   const attachments = new Attachments(form, "compare", (text) => showRefusal({ text }), sides.length);
+  let taken = { text: "", by: [] }; // of a message that one side alone has refused
   const outbox = new Outbox(composer, attachments, async (text, files) => {
     const onLost = () => (outbox.lost = text);
     const copies = (side) => files.map((uids) => uids[sides.indexOf(side)]);
-    const accepted = await Promise.all(sides.map((side) => side.send(text, copies(side), onLost)));
-    return accepted.some(Boolean);
+    const had = taken.text === text ? taken.by : [];
+    const asked = sides.filter((side) => !had.includes(side));
+    const accepted = await Promise.all(asked.map((side) => side.send(text, copies(side), onLost)));
+    taken = { text, by: [...had, ...asked.filter((_, index) => accepted[index])] };
+    if (taken.by.length < sides.length) return false;
+    taken = { text: "", by: [] };
+    return true;
   });
   const forgetIfSent = () => {
     const [said, ...others] = sides.map((side) => side.thread.lastSaid);
