@@ -140,7 +140,8 @@ def nursery() -> Iterator[Nursery]:
 async def fake_engines(settings, nursery):
     """Engines on the fake backend, in real processes; gone after the test."""
     settings.ENGINE_BACKEND = "fake"
-    with patch.object(host, "start_process", nursery.start_process):
+    no_pool = patch.object(runtime, "_pool", None)  # with what crashed in another test
+    with patch.object(host, "start_process", nursery.start_process), no_pool:
         yield
         await runtime.shutdown()
 
