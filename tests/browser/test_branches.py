@@ -110,15 +110,18 @@ def test_another_window_shows_the_branch_that_was_chosen(alice, forked):
 
 
 def test_what_is_being_edited_stays_while_another_window_shows_another_branch(alice, forked):
-    other = alice.open(forked.url)
-    press(questions(forked), "Edit")
-    editor = forked.get_by_label("Your message")
-    editor.fill("half a thought")
-    press(questions(other), "Previous version")
-    expect(text_of(answer(other))).to_have_text("first")
-    forked.wait_for_timeout(500)  # it is told by then, and nothing is to happen
+    page = alice.context.new_page()
+    wire = Wire(page)
+    page.goto(forked.url)
+    press(questions(page), "Edit")
+    page.get_by_label("Your message").fill("half a thought")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    press(questions(forked), "Previous version")
+    wire.wait_until_told("switched")
 
-    expect(editor).to_have_value("half a thought")
+    assert asked == []
+    expect(page.get_by_label("Your message")).to_have_value("half a thought")
 
 
 def test_a_message_follows_what_its_page_shows(alice, forked):

@@ -61,6 +61,7 @@ def test_a_socket_that_says_nothing_makes_way_for_another(alice):
     wire = Wire(page, is_deaf=True)
     page.goto("/")
     ask(page, "my words")
+    wire.wait_until_sent("send")
     expect(field(page)).to_have_value("")
     wire.mend()
     page.clock.fast_forward(TOO_LATE)

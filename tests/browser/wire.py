@@ -14,14 +14,26 @@ class Wire:
     """
 
     def __init__(self, page: Page, *, is_deaf: bool = False, is_mute: bool = False) -> None:
+        self._page = page
         self.is_deaf, self.is_mute = is_deaf, is_mute
         self.frames: list[dict[str, Any]] = []
+        self._told: set[str] = set()
         self.num_sockets = 0
         page.route_web_socket("**/ws/chat/**", self._opened)
 
     def sent(self, type: str) -> list[dict[str, Any]]:
         """The frames of that type that the page has sent."""
         return [frame for frame in self.frames if frame["type"] == type]
+
+    def wait_until_sent(self, type: str) -> None:
+        while not self.sent(type):
+            self._page.wait_for_timeout(10)
+
+    def wait_until_told(self, type: str) -> None:
+        """Until the page has had a frame of that type, and has done at once what it does then."""
+        while type not in self._told:
+            self._page.wait_for_timeout(10)
+        self._page.evaluate("0")
 
     def mend(self) -> None:
         self.is_deaf = self.is_mute = False
@@ -37,6 +49,12 @@ class Wire:
                 server.send(text)
 
         page.on_message(heard)
-        server.on_message(lambda text: None if is_mute else page.send(text))
+
+        def told(text: str | bytes) -> None:
+            if not is_mute:
+                page.send(text)
+                self._told.add(json.loads(text)["type"])
+
+        server.on_message(told)
         if is_deaf or is_mute:
             page.on_close(lambda code, reason: None)
