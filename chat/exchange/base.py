@@ -39,7 +39,7 @@ class DraftFile:
     """
 
     columns: dict[str, Any]
-    number: int = 0
+    number: int
     source: int | None = None
 
 

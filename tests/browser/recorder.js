@@ -9,9 +9,10 @@ function look(changes) {
   const article = document.querySelector('.message[data-status="running"]');
   if (!article) return;
   const { texts, blocks, words } = window.recorded;
+  const said = article.querySelector(".waiting .words")?.textContent;
+  if (said === undefined) return; // the page is still being read
   const text = blocksOf(article).textContent;
   if (text !== last(texts)) texts.push(text);
-  const said = article.querySelector(".waiting .words").textContent;
   if (said !== last(words)) words.push(said);
   for (const { target } of changes) {
     const block = target.closest?.('[data-part="text"] > .block');

@@ -51,6 +51,8 @@ def test_what_is_asked_once_the_session_has_ended_is_not_taken_for_done(alice, p
     alice.may_complain("WebSocket|status of 40")
     ask_and_wait(page, "hello")
     alice.context.clear_cookies(name="sessionid")
+    with page.expect_response("**/c/list/**"):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('chat:changed'))")
     page.get_by_role("button", name="Settings of this conversation").click()
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#settings").get_by_role("alert")).to_contain_text("You are signed out")

@@ -49,5 +49,11 @@ function complain(status) {
 document.addEventListener("htmx:responseError", ({ detail }) => complain(detail.xhr.status));
 document.addEventListener("htmx:sendError", () => complain(0));
 
+// What reads itself anew takes nobody away to sign in: what they do next says so.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { requestConfig, xhr } = event.detail;
+  if (requestConfig.elt === library && xhr.getResponseHeader("HX-Redirect")) event.preventDefault();
+});
+
 library.addEventListener("toggle", onceItIsLeft, true);
 library.addEventListener("htmx:afterSwap", onceItIsLeft);
