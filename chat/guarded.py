@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from accounts.callers import Caller
 from accounts.errors import Refusal
 from accounts.sockets import NotLetIn, request_of
+from inference import admission
 
 from .asking import count_stranger, let_in
 from .bucket import Bucket
@@ -70,8 +71,14 @@ class GuardedConsumer(AsyncWebsocketConsumer):
         except StopConsumer:
             pass
         finally:
+            # A task of its own: a server that stops may cancel who waits for it, and again.
+            await asyncio.shield(admission.in_background(self._end(tasks)))
+
+    async def _end(self, tasks: "list[asyncio.Task[None]]") -> None:
+        try:
             for task in tasks:
                 await _ended(task)
+        finally:
             if self._owner:
                 await self._left()
 

@@ -576,17 +576,17 @@ class TestSockets:
     @each_socket
     @pytest.mark.parametrize("headers", STRANGERS, indirect=True)
     async def test_are_closed_to_strangers(self, headers, door):
-        assert not await Socket(door.path, **headers).is_let_in()
+        assert not await Socket.may_open(door.path, **headers)
 
     @each_socket
     async def test_take_no_key_from_the_query(self, alice, door):
         query = f"?api_key={alice.text}&token={alice.text}&authorization={alice.text}"
-        assert not await Socket(door.path + query).is_let_in()
+        assert not await Socket.may_open(door.path + query)
 
     @each_socket
     async def test_let_in_whoever_has_a_key(self, alice, door):
-        assert await Socket(door.path, authorization=f"Bearer {alice.text}").is_let_in()
-        assert await Socket(door.path, x_api_key=alice.text).is_let_in()
+        assert await Socket.may_open(door.path, authorization=f"Bearer {alice.text}")
+        assert await Socket.may_open(door.path, x_api_key=alice.text)
 
     @each_socket
     @pytest.mark.parametrize(
@@ -598,7 +598,7 @@ class TestSockets:
         backend = "django.contrib.auth.backends.ModelBackend"
         await sync_to_async(browser.force_login)(alice.user, backend)
         cookie = f"sessionid={browser.cookies['sessionid'].value}"
-        assert await Socket(door.path, cookie=cookie, **sent).is_let_in() == is_let_in
+        assert await Socket.may_open(door.path, cookie=cookie, **sent) == is_let_in
 
     @each_socket
     async def test_tell_whoever_owns_it(self, hers, alice, door):
@@ -616,7 +616,7 @@ class TestSockets:
         "path", ["/", "/ws/", "/ws/chat", "/chat/ws/", "/v1/models", "/admin/"]
     )
     async def test_there_is_no_other(self, alice, path):
-        assert not await Socket(path, **bearer(alice.text)).is_let_in()
+        assert not await Socket.may_open(path, **bearer(alice.text))
 
 
 # What is somebody's

@@ -6,6 +6,7 @@ from channels.layers import get_channel_layer
 from django.db import connections
 
 from accounts.models import User
+from chat import guarded
 from chat.models import Conversation
 
 from .socket import Socket
@@ -20,6 +21,14 @@ def _locks_end_with_their_loop():
     if locks := getattr(get_channel_layer(), "receive_clean_locks", None):
         locks.locks.clear()
         locks.wait_counts.clear()
+
+
+@pytest.fixture(autouse=True)
+def _every_socket_is_counted_out():
+    yield
+    left = {**guarded._open}
+    guarded._open.clear()  # or no test after this one would pass
+    assert not left
 
 
 @pytest.fixture

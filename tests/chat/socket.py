@@ -52,6 +52,15 @@ class Socket:
         finally:
             await socket.close()
 
+    @classmethod
+    async def may_open(cls, path: str = "/ws/chat/", **headers: str) -> bool:
+        """Knock, and leave."""
+        socket = cls(path, **headers)
+        try:
+            return await socket.is_let_in()
+        finally:
+            await socket.close()
+
     async def close(self) -> None:
         # Whoever waited in vain has cancelled it, which is no reason for the next test to fail.
         with suppress(asyncio.CancelledError):

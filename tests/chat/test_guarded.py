@@ -8,6 +8,8 @@ from channels.testing import WebsocketCommunicator
 from chat import guarded
 from chat.guarded import GuardedConsumer
 
+from .socket import all_is_said
+
 # Channels looks for old connections to the database when a socket ends.
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,3 +67,34 @@ class Breaking(HardOfHearing):
 async def test_what_fails_in_a_handler_ends_the_socket(ended, monkeypatch):
     future = await ended(Breaking(), monkeypatch)
     assert isinstance(future.exception(), ValueError)
+
+
+class Slow(HardOfHearing):
+    """Takes its time to end."""
+
+    async def receive(self, channel):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+
+
+class Counted(GuardedConsumer):
+    async def connect(self):
+        self._owner = "user:1"
+        guarded._open[self._owner] += 1
+        await self.accept()
+
+
+async def test_who_is_cancelled_again_while_their_socket_ends_is_counted_out(monkeypatch):
+    """As a server does that stops and does not wait."""
+    monkeypatch.setattr(guarded, "get_channel_layer", lambda alias: Slow())
+    socket = WebsocketCommunicator(Counted.as_asgi(), "/")
+    await socket.connect()
+    for _ in range(3):
+        socket.future.cancel()
+        await asyncio.sleep(0)
+
+    await all_is_said()
+    assert socket.future.cancelled()
+    assert not guarded._open

@@ -73,19 +73,19 @@ def bearer(key):
 
 
 async def test_a_key_opens_it(alice):
-    assert await Socket(**bearer(alice[2])).is_let_in()
-    assert await Socket(x_api_key=alice[2]).is_let_in()
+    assert await Socket.may_open(**bearer(alice[2]))
+    assert await Socket.may_open(x_api_key=alice[2])
 
 
 async def test_a_session_of_a_page_of_ours_opens_it(alice):
-    assert await Socket(cookie=await cookie_of(alice[0]), origin=OWN_PAGE).is_let_in()
+    assert await Socket.may_open(cookie=await cookie_of(alice[0]), origin=OWN_PAGE)
 
 
 @pytest.mark.parametrize(
     "origin", [{}, {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": ""}]
 )
 async def test_a_session_opens_nothing_to_pages_of_others(alice, origin):
-    assert not await Socket(cookie=await cookie_of(alice[0]), **origin).is_let_in()
+    assert not await Socket.may_open(cookie=await cookie_of(alice[0]), **origin)
 
 
 async def test_a_site_that_may_call_the_api_has_no_use_for_our_cookies(alice, settings):
@@ -93,7 +93,7 @@ async def test_a_site_that_may_call_the_api_has_no_use_for_our_cookies(alice, se
     settings.CONFIG = Config.model_validate(
         {"security": {"enable_auth": True, "cors_origins": [site]}}
     )
-    assert not await Socket(cookie=await cookie_of(alice[0]), origin=site).is_let_in()
+    assert not await Socket.may_open(cookie=await cookie_of(alice[0]), origin=site)
 
 
 @pytest.mark.parametrize(
@@ -108,19 +108,19 @@ async def test_a_site_that_may_call_the_api_has_no_use_for_our_cookies(alice, se
     ],
 )
 async def test_strangers_stay_outside(headers):
-    assert not await Socket(**headers).is_let_in()
+    assert not await Socket.may_open(**headers)
 
 
 async def test_a_host_that_is_not_ours_is_refused(alice):
-    assert not await Socket(host="evil.example", **bearer(alice[2])).is_let_in()
+    assert not await Socket.may_open(host="evil.example", **bearer(alice[2]))
 
 
 async def test_a_key_that_was_revoked_or_has_expired_opens_nothing(alice, bob):
     await sync_to_async(alice[1].revoke)()
     await ApiKey.objects.filter(pk=bob[1].pk).aupdate(expires_at=timezone.now())
 
-    assert not await Socket(**bearer(alice[2])).is_let_in()
-    assert not await Socket(**bearer(bob[2])).is_let_in()
+    assert not await Socket.may_open(**bearer(alice[2]))
+    assert not await Socket.may_open(**bearer(bob[2]))
 
 
 @pytest.mark.parametrize(
@@ -133,17 +133,17 @@ async def test_a_key_that_was_revoked_or_has_expired_opens_nothing(alice, bob):
 )
 async def test_policies_keep_people_out(alice, rules):
     await Policy.objects.acreate(user=alice[0], **rules)
-    assert not await Socket(**bearer(alice[2])).is_let_in()
+    assert not await Socket.may_open(**bearer(alice[2]))
 
 
 async def test_somebody_who_is_not_active_is_not_let_in(alice):
     cookie = await cookie_of(alice[0])
     await User.objects.aupdate(is_active=False)
-    assert not await Socket(cookie=cookie, origin=OWN_PAGE).is_let_in()
+    assert not await Socket.may_open(cookie=cookie, origin=OWN_PAGE)
 
 
 async def test_there_is_no_socket_elsewhere(alice):
-    assert not await Socket("/ws/other/", **bearer(alice[2])).is_let_in()
+    assert not await Socket.may_open("/ws/other/", **bearer(alice[2]))
 
 
 # While it is open
