@@ -11,10 +11,12 @@ from django.utils.translation import get_language_from_request, override
 from redis.exceptions import RedisError
 
 from accounts.callers import Caller
+from accounts.errors import Refusal
 from accounts.sizes import check_body
 from accounts.sockets import NotLetIn
 from inference.failures import failure
 from inference.recording import CHAT, Recorder
+from inference.runtime import EngineError
 
 from . import fragments, groups
 from .abandoned import stop
@@ -25,7 +27,8 @@ from .frames import Frame, Leave, Resume, Stop, decode
 from .guarded import GuardedConsumer
 from .models import Message
 from .sentences import sentence_of
-from .starting import Asking, owned_conversation, owned_message, start
+from .starting import Asking, owned_conversation, owned_message, said_before, start
+from .telling import accepted_frame
 from .texts import code_labels
 from .titles import title_frame
 from .turns import Turn
@@ -96,6 +99,23 @@ class ChatConsumer(GuardedConsumer):
                     await self._start(frame, caller, recorder)
 
     async def _start(self, frame: Asking, caller: Caller, recorder: Recorder) -> None:
+        try:
+            await self._begin(frame, caller, recorder)
+        except (EngineError, Refusal):
+            turn = await database_sync_to_async(said_before)(frame, caller)
+            if turn is None:
+                raise
+            await self._tell_again(turn, frame.ref)
+
+    async def _tell_again(self, turn: Turn, ref: str) -> None:
+        """All of it: whoever asks once more has not heard that it was accepted."""
+        await self._following.follow(turn.conversation.uid)
+        since = {"seq": 0, "reasoning_seq": 0}
+        await self._send({**accepted_frame(turn), **since, "ref": ref, "again": True})
+        await self._send(title_frame(turn.conversation))
+        await self._following.resume(turn.answer, **since)
+
+    async def _begin(self, frame: Asking, caller: Caller, recorder: Recorder) -> None:
         await count(caller, self._request)
 
         async def store(channel: str) -> Turn:

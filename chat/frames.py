@@ -19,10 +19,12 @@ class In(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unk
 class Send(In, frozen=True, kw_only=True, tag="send"):
     """Say something. Without a conversation, a new one begins.
 
-    It follows `parent`, or without one the conversation's last message.
+    It follows `parent`, or without one the conversation's last message. `question` is the id
+    that it gets: what has been said is not said twice.
     """
 
     text: str
+    question: UUID | None = None
     conversation: UUID | None = None
     parent: UUID | None = None
     attachments: list[UUID] = []
@@ -36,6 +38,7 @@ class Edit(In, frozen=True, kw_only=True, tag="edit"):
 
     message: UUID
     text: str
+    question: UUID | None = None
     attachments: list[UUID] | None = None  # None: the same as before
     model: str | None = None
 

@@ -14,7 +14,7 @@ from inference.runtime import InvalidParameter
 from . import turns
 from .errors import ConversationNotFound, MessageNotFound
 from .frames import Continue, Edit, Regenerate, Send
-from .models import Conversation, Message
+from .models import Conversation, Message, Role
 from .parameters import sampling
 from .turns import Turn
 
@@ -59,18 +59,30 @@ def _started(frame: Asking, caller: Caller, channel: str) -> Turn:
             _check_not_empty(frame.text, len(frame.attachments))
             conversation = _conversation(frame, caller)
             parent = _parent(frame, conversation, caller)
-            return turns.say(conversation, parent, frame.text, frame.attachments, channel)
+            return turns.say(
+                conversation, parent, frame.text, frame.attachments, channel, frame.question
+            )
         case Edit():
             message = owned_message(frame.message, caller)
             kept = frame.attachments is None and message.attachments.count()
             _check_not_empty(frame.text, kept or len(frame.attachments or ()))
             _go_on_with(message.conversation, _said(frame, "model"))
-            return turns.edit(message, frame.text, frame.attachments, channel)
+            return turns.edit(message, frame.text, frame.attachments, channel, frame.question)
         case Regenerate():
             message = owned_message(frame.message, caller)
             return turns.again(message, frame.model or "", channel)
         case Continue():
             return turns.write_on(owned_message(frame.message, caller), channel)
+
+
+def said_before(frame: Asking, caller: Caller) -> Turn | None:
+    """The turn of a question that is sent once more, as by a client whose network has failed."""
+    if not isinstance(frame, Send | Edit) or frame.question is None:
+        return None
+    mine = Message.objects.owned_by(caller.owner).select_related("conversation")
+    question = mine.filter(uid=frame.question, role=Role.USER, text=frame.text).first()
+    answer = question and question.children.select_related("conversation").first()
+    return Turn(question.conversation, question, answer) if question and answer else None
 
 
 def owned_conversation(uid: UUID, caller: Caller) -> Conversation:

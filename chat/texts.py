@@ -31,8 +31,8 @@ def script_texts() -> str:
             "signedOut": gettext("You are signed out. Load the page again to sign in."),
             "notConnected": gettext("There is no connection yet: your text is kept here."),
             "lost": gettext(
-                "The connection broke while this was sent. Look whether it is there "
-                "before you send it again."
+                "The connection broke while this was sent. It will be sent again, "
+                "and will not be there twice."
             ),
             "unreachable": gettext("The server could not be reached. Try again."),
             "gone": gettext("This message or file is not there any more. Load the page again."),

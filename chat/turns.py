@@ -38,19 +38,23 @@ def say(
     text: str,
     attachments: Sequence[uuid.UUID],
     channel: str,
+    uid: uuid.UUID | None = None,
 ) -> Turn:
     """Add what a person says, and begin the answer; `channel` is where its writer listens.
 
     Raises:
         ConversationBusy: another answer is being written.
-        InvalidParameter: these are more attachments than a message may have.
+        InvalidParameter: these are more attachments than a message may have, or there is a
+            message with that `uid`.
         MessageNotFound: an attachment is not this person's, or was sent before.
     """
     if parent and parent.is_running and not give_up_abandoned(conversation):
         raise ConversationBusy(conversation.pk)
-    question = Message.objects.create(
-        conversation=conversation, parent=parent, role=Role.USER, text=text
+    question = Message(
+        uid=uid or uuid.uuid4(), conversation=conversation, parent=parent, role=Role.USER, text=text
     )
+    if not _is_saved(question):
+        raise InvalidParameter("question", question.uid, "is the id of another message")
     _attach(question, attachments)
     if conversation.title:
         return begin_after(question, conversation.model, channel)
@@ -60,13 +64,17 @@ def say(
 
 @transaction.atomic
 def edit(
-    message: Message, text: str, attachments: Sequence[uuid.UUID] | None, channel: str
+    message: Message,
+    text: str,
+    attachments: Sequence[uuid.UUID] | None,
+    channel: str,
+    uid: uuid.UUID | None = None,
 ) -> Turn:
     """Say something else in that message's place. Raises as `say` does."""
     if message.role != Role.USER:
         raise MessageNotFound(message.uid)
     kept = [] if attachments is not None else [*message.attachments.all()]
-    turn = say(message.conversation, message.parent, text, attachments or [], channel)
+    turn = say(message.conversation, message.parent, text, attachments or [], channel, uid)
     for attachment in kept:
         attachment.copy_for(turn.question).save()
     return turn
@@ -152,10 +160,10 @@ def _save_as_only_one(answer: Message) -> None:
         raise ConversationBusy(answer.conversation_id)
 
 
-def _is_saved(answer: Message) -> bool:
+def _is_saved(message: Message) -> bool:
     try:
         with transaction.atomic():
-            answer.save()
+            message.save()
     except IntegrityError:
         return False
     return True

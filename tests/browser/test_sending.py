@@ -1,12 +1,16 @@
 """What a person has written is somewhere until it has arrived, and arrives once."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
-from .talk import answer, ask, ask_and_wait, done, field, questions, text_of
+from .talk import answer, answers, ask, ask_and_wait, done, field, press, questions, text_of
 from .test_attachments import NOTES, chip
 from .wire import Wire
 
 TOO_LATE = "00:31"  # for an answer of a socket
+
+
+def conversations(page: Page) -> Locator:
+    return page.locator("#library .chat-row a.chat-link")
 
 
 def test_what_nobody_has_acknowledged_is_there_when_the_page_is_loaded_again(alice):
@@ -55,7 +59,7 @@ def test_while_a_message_is_on_its_way_no_other_is_sent(alice):
     assert len(wire.sent("send")) == 1
 
 
-def test_a_socket_that_says_nothing_makes_way_for_another(alice):
+def test_what_a_silent_socket_has_swallowed_is_sent_again_over_another(alice):
     page = alice.context.new_page()
     page.clock.install()
     wire = Wire(page, is_deaf=True)
@@ -66,11 +70,122 @@ def test_a_socket_that_says_nothing_makes_way_for_another(alice):
     wire.mend()
     page.clock.fast_forward(TOO_LATE)
 
-    expect(page.get_by_role("alert")).to_contain_text("The connection broke")
-    expect(field(page)).to_have_value("my words")
-    expect(page.locator("#connection")).to_be_hidden()
-    ask(page, "my words")
     expect(text_of(answer(page))).to_have_text("my words")
+    expect(field(page)).to_have_value("")
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.locator("#connection")).to_be_hidden()
+    assert [one["question"] for one in wire.sent("send")] == [wire.sent("send")[0]["question"]] * 2
+
+
+def test_what_had_arrived_begins_one_conversation(alice):
+    page = alice.context.new_page()
+    page.clock.install()
+    wire = Wire(page, is_mute=True)
+    page.goto("/")
+    page.locator("#files").set_input_files(NOTES)
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
+    ask(page, "my words")
+    other = alice.open()
+    expect(conversations(other)).to_have_count(1)
+    field(page).fill("and more")
+    wire.mend()
+    page.clock.fast_forward(TOO_LATE)
+
+    expect(text_of(answer(page))).to_contain_text("three more words")
+    expect(field(page)).to_have_value("and more")
+    expect(chip(page)).to_have_count(0)
+    expect(conversations(page)).to_have_count(1)
+    expect(page).to_have_url(conversations(page).get_attribute("href"))
+    expect(questions(page)).to_have_count(1)
+    ask_and_wait(page, "and more")
+    expect(questions(page)).to_have_count(2)
+
+
+def test_words_that_were_changed_since_are_another_message(alice):
+    page = alice.context.new_page()
+    page.clock.install()
+    wire = Wire(page, is_deaf=True)
+    page.goto("/")
+    ask(page, "my words")
+    wire.wait_until_sent("send")
+    page.clock.fast_forward(TOO_LATE)
+    expect(page.get_by_role("alert")).to_contain_text("will be sent again")
+    expect(field(page)).to_have_value("my words")
+    field(page).fill("other words")
+    wire.mend()
+    page.clock.fast_forward(TOO_LATE)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    ask_and_wait(page, "other words")
+
+    assert [one["text"] for one in wire.sent("send")] == ["my words", "other words"]
+
+
+def test_what_may_have_arrived_when_the_page_was_left_is_not_said_twice(alice):
+    page = alice.context.new_page()
+    wire = Wire(page, is_mute=True)
+    page.goto("/")
+    ask(page, "my words")
+    expect(conversations(alice.open())).to_have_count(1)
+    wire.mend()
+    page.reload()
+    expect(field(page)).to_have_value("my words")
+    page.reload()
+    expect(field(page)).to_have_value("my words")
+    field(page).press("Enter")
+
+    expect(text_of(done(page))).to_have_text("my words")
+    expect(conversations(page)).to_have_count(1)
+    assert len({one["question"] for one in wire.sent("send")}) == 1
+
+
+def test_what_was_left_on_its_way_and_is_cleared_is_gone(alice):
+    page = alice.context.new_page()
+    wire = Wire(page, is_deaf=True)
+    page.goto("/")
+    ask(page, "my words")
+    wire.mend()
+    page.reload()
+    field(page).fill("")
+    page.reload()
+
+    expect(field(page)).to_have_value("")
+
+
+def test_an_edit_that_a_connection_lost_makes_one_branch(alice):
+    page = alice.open()
+    ask_and_wait(page, "first")
+    other = alice.context.new_page()
+    other.clock.install()
+    wire = Wire(other, is_mute=True)
+    other.goto(page.url)
+    press(questions(other), "Edit")
+    other.get_by_label("Your message").fill("second")
+    other.get_by_label("Your message").press("Enter")
+    expect(questions(page).locator(".position")).to_have_text("2 / 2")
+    wire.mend()
+    other.clock.fast_forward(TOO_LATE)
+
+    expect(text_of(done(other))).to_have_text("second")
+    expect(questions(other).locator(".position")).to_have_text("2 / 2")
+    expect(other.get_by_label("Your message")).to_be_hidden()
+
+
+def test_an_edit_that_never_arrived_is_sent_again(alice):
+    page = alice.open()
+    ask_and_wait(page, "first")
+    other = alice.context.new_page()
+    other.clock.install()
+    wire = Wire(other, is_deaf=True)
+    other.goto(page.url)
+    press(questions(other), "Edit")
+    other.get_by_label("Your message").fill("second")
+    other.get_by_label("Your message").press("Enter")
+    wire.wait_until_sent("edit")
+    wire.mend()
+    other.clock.fast_forward(TOO_LATE)
+
+    expect(text_of(done(other))).to_have_text("second")
+    expect(questions(other).locator(".position")).to_have_text("2 / 2")
 
 
 def test_a_network_that_comes_back_waits_for_no_socket_to_close(alice):
@@ -97,3 +212,20 @@ def test_two_models_are_asked_once_and_nothing_is_lost_on_the_way(alice):
 
     expect(field(page)).to_have_value("my words\n\nagain")
     assert len(wire.sent("send")) == 2
+
+
+def test_of_two_models_each_has_heard_it_once_when_a_connection_was_lost(alice):
+    page = alice.context.new_page()
+    page.clock.install()
+    wire = Wire(page, is_mute=True)
+    page.goto("/compare/")
+    ask(page, "my words")
+    expect(conversations(alice.open())).to_have_count(2)
+    wire.mend()
+    page.clock.fast_forward(TOO_LATE)
+
+    for side in ("left", "right"):
+        thread = page.locator(f'[data-side="{side}"]')
+        expect(text_of(answers(thread))).to_have_text("my words")
+    expect(field(page)).to_have_value("")
+    expect(conversations(page)).to_have_count(2)

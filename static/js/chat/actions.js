@@ -1,12 +1,13 @@
 // What the buttons of a conversation's messages do, and a few others beside them.
 
-import { edit, isKept } from "./editor.js";
+import { ACCEPTED } from "./connection.js";
+import { edit, isKept, sendAgain } from "./editor.js";
 
 export class Actions {
   #chat;
   #ask;
 
-  // `ask` sends a frame, and resolves to null if it was refused.
+  // `ask` sends a frame, and resolves to what became of it.
   constructor(chat, ask) {
     this.#chat = chat;
     this.#ask = ask;
@@ -14,17 +15,24 @@ export class Actions {
   }
 
   editLast() {
-    const last = [...this.#chat.root.querySelectorAll('[data-role="user"]')].at(-1);
+    const last = this.#said.at(-1);
     if (last) this.#edit(last);
   }
 
   // What was being edited when the page was left, or took another one's place.
   reopen() {
     const { activeElement } = document;
-    for (const article of this.#chat.root.querySelectorAll('[data-role="user"]')) {
-      if (isKept(article)) this.#edit(article);
-    }
+    this.#said.filter(isKept).forEach((article) => this.#edit(article));
     if (activeElement.isConnected) activeElement.focus({ preventScroll: true });
+  }
+
+  sendAgain() {
+    this.#said.forEach(sendAgain);
+  }
+
+  // By people.
+  get #said() {
+    return [...this.#chat.root.querySelectorAll('[data-role="user"]')];
   }
 
   #clicked(button) {
@@ -47,10 +55,13 @@ export class Actions {
   }
 
   #edit(article) {
-    edit(article, async (text) => {
+    edit(article, async (text, question) => {
+      const { uid: message } = article.dataset;
       const { value: model } = this.#chat.model;
-      const accepted = await this.#ask({ type: "edit", message: article.dataset.uid, text, model });
-      if (!accepted) this.#chat.composer.giveBack(text);
+      const outcome = await this.#ask({ type: "edit", question, message, text, model });
+      const there = this.#chat.thread.article(message);
+      if (outcome !== ACCEPTED && there) this.#edit(there); // with the same words
+      return outcome;
     });
   }
 }

@@ -4,7 +4,7 @@ import { Actions } from "./actions.js";
 import { Attachments } from "./attachments.js";
 import { listenForBranches } from "./branches.js";
 import { Composer } from "./composer.js";
-import { ask, showRefusal, showState } from "./connection.js";
+import { ACCEPTED, ask, showRefusal, showState } from "./connection.js";
 import { addressOf } from "./ids.js";
 import { changed } from "./library.js";
 import { Outbox } from "./outbox.js";
@@ -28,7 +28,7 @@ class Chat {
     );
     this.settings = new Settings();
     this.socket = new Socket();
-    this.outbox = new Outbox(this.composer, this.attachments, (text, files) => this.#send(text, files));
+    this.outbox = new Outbox(this.composer, this.attachments, (...sent) => this.#send(...sent));
     this.composer.isRunning = this.thread.running !== null;
     this.#listen();
     if (this.thread.conversation && !location.hash) toEnd();
@@ -49,7 +49,7 @@ class Chat {
 
   #listen() {
     const { composer, thread, socket } = this;
-    const actions = new Actions(this, (frame) => this.#ask(frame));
+    const actions = (this.actions = new Actions(this, (frame) => this.#ask(frame)));
     composer.addEventListener("stop", () => this.stop());
     composer.addEventListener("edit-last", () => actions.editLast());
     thread.addEventListener("running", ({ detail }) => this.#runs(detail));
@@ -76,35 +76,38 @@ class Chat {
 
   async #connected(state) {
     showState(state);
-    if (state === "reopened") this.outbox.forgetSentFiles();
-    if (!this.socket.isOpen || !this.thread.conversation) return;
-    if (state === "reopened") await this.thread.refresh();
-    this.outbox.forgetIfSent(this.thread.lastSaid);
-    this.socket.send(this.thread.resume);
+    if (!this.socket.isOpen) return;
+    if (this.thread.conversation) {
+      if (state === "reopened") await this.thread.refresh();
+      this.socket.send(this.thread.resume);
+    }
+    if (state !== "reopened") return;
+    this.outbox.sendAgain();
+    this.actions.sendAgain();
   }
 
-  async #send(text, files) {
+  async #send(text, files, [question]) {
     const { thread } = this;
     const attachments = files.map(([uid]) => uid);
-    const frame = { type: "send", text, attachments, model: this.model.value };
+    const frame = { type: "send", question, text, attachments, model: this.model.value };
     const { conversation, last: parent } = thread;
     const more = conversation ? { conversation, parent } : this.settings.values;
     const isFirst = !thread.root.querySelector(".turn");
-    const accepted = await this.#ask({ ...frame, ...more });
-    if (accepted && isFirst) entitle(titleOf(text));
-    return accepted !== null;
+    const outcome = await this.#ask({ ...frame, ...more });
+    if (outcome === ACCEPTED && isFirst) entitle(titleOf(text));
+    return outcome;
   }
 
-  // Null if it was refused; why is on the page then.
+  // What became of it; if it was not accepted, why is on the page.
   async #ask(frame) {
-    const accepted = await ask(this.socket, frame, () => (this.outbox.lost = frame.text ?? ""));
-    if (!accepted) return null;
+    const { outcome, accepted } = await ask(this.socket, frame);
+    if (!accepted) return outcome;
     if (!this.thread.conversation) this.#opened(accepted);
     toEnd();
     // The button that was pressed has made room for the answer.
     if (document.activeElement === document.body) this.thread.running?.focus();
     changed();
-    return accepted;
+    return outcome;
   }
 
   // The new conversation has its first message, and with it an address.

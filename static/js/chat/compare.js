@@ -3,7 +3,7 @@
 import { Attachments } from "./attachments.js";
 import { listenForBranches } from "./branches.js";
 import { Composer } from "./composer.js";
-import { ask, showRefusal, showState } from "./connection.js";
+import { ask, LOST, showRefusal, showState } from "./connection.js";
 import { addressOf, dashed } from "./ids.js";
 import { changed } from "./library.js";
 import { Outbox } from "./outbox.js";
@@ -31,10 +31,10 @@ class Side {
     this.socket.send(this.thread.resume);
   }
 
-  send(text, attachments, onLost) {
+  send(question, text, attachments) {
     const { conversation, last: parent } = this.thread;
     const more = conversation ? { conversation, parent } : this.settings.values;
-    return this.#ask({ type: "send", text, attachments, model: this.model.value, ...more }, onLost);
+    return this.#ask({ type: "send", question, text, attachments, model: this.model.value, ...more });
   }
 
   stop() {
@@ -42,10 +42,10 @@ class Side {
     if (message) this.socket.send({ type: "stop", message });
   }
 
-  async #ask(frame, onLost) {
-    const accepted = await ask(this.socket, frame, onLost);
+  async #ask(frame) {
+    const { outcome, accepted } = await ask(this.socket, frame);
     if (accepted && !this.thread.conversation) this.#opened(accepted);
-    return accepted;
+    return outcome;
   }
 
   #opened(accepted) {
@@ -75,6 +75,12 @@ function remember(side, conversation) {
   history.replaceState(null, "", address);
 }
 
+// Sent once more, as after a connection that broke, it reaches those that have not accepted it.
+function whole(outcomes) {
+  const same = outcomes.every((outcome) => outcome === outcomes[0]);
+  return same ? outcomes[0] : LOST;
+}
+
 export function start(root) {
   const socket = new Socket();
   const composer = new Composer(root.querySelector("#composer"), "compare");
@@ -83,22 +89,12 @@ export function start(root) {
   const sides = roots.map((side) => new Side(side, socket, settings));
   const form = root.querySelector("#composer");
   const attachments = new Attachments(form, "compare", (text) => showRefusal({ text }), sides.length);
-  let taken = { text: "", by: [] }; // of a message that one side alone has refused
-  const outbox = new Outbox(composer, attachments, async (text, files) => {
-    const onLost = () => (outbox.lost = text);
-    const copies = (side) => files.map((uids) => uids[sides.indexOf(side)]);
-    const had = taken.text === text ? taken.by : [];
-    const asked = sides.filter((side) => !had.includes(side));
-    const accepted = await Promise.all(asked.map((side) => side.send(text, copies(side), onLost)));
-    taken = { text, by: [...had, ...asked.filter((_, index) => accepted[index])] };
-    if (taken.by.length < sides.length) return false;
-    taken = { text: "", by: [] };
-    return true;
-  });
-  const forgetIfSent = () => {
-    const [said, ...others] = sides.map((side) => side.thread.lastSaid);
-    if (others.every((one) => one === said)) outbox.forgetIfSent(said);
+  const deliver = async (text, files, ids) => {
+    const copies = (index) => files.map((uids) => uids[index]);
+    const asked = sides.map((side, index) => side.send(ids[index], text, copies(index)));
+    return whole(await Promise.all(asked));
   };
+  const outbox = new Outbox(composer, attachments, deliver, sides.length);
   const stop = () => sides.forEach((side) => side.stop());
   const showRunning = () => (composer.isRunning = sides.some((side) => side.thread.running));
 
@@ -108,9 +104,8 @@ export function start(root) {
   socket.addEventListener("state", async ({ detail }) => {
     showState(detail);
     if (!socket.isOpen) return;
-    if (detail === "reopened") outbox.forgetSentFiles();
     await Promise.all(sides.map((side) => side.connected(detail)));
-    forgetIfSent();
+    if (detail === "reopened") outbox.sendAgain();
   });
   socket.addEventListener("frame", ({ detail }) => detail.type === "title" && changed());
   showRunning();

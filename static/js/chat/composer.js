@@ -1,15 +1,17 @@
 // The field that people write in: it grows, keeps drafts, sends and stops.
 
-import { draftOf, keepDraft } from "./drafts.js";
+import { ACCEPTED, LOST } from "./connection.js";
+import { draftOf, keepDraft, keepLeaving, leavingOf } from "./drafts.js";
+import { isShown, newId } from "./ids.js";
 
 const BETWEEN = "\n\n";
-const leaving = (key) => `leaving:${key}`;
 const joined = (...texts) => texts.filter(Boolean).join(BETWEEN);
 
 export class Composer extends EventTarget {
   #form;
   #field;
   #key;
+  #lost = null; // was sent, and nobody knows whether it has arrived
 
   // `key` names the draft: the conversation, or the page.
   constructor(form, key) {
@@ -17,9 +19,8 @@ export class Composer extends EventTarget {
     this.#form = form;
     this.#field = form.querySelector("textarea");
     this.#key = key;
-    this.lost = draftOf(leaving(key)); // was on its way when the page was left
-    this.text = joined(this.lost, this.text || draftOf(key));
-    this.#leaves("");
+    this.text = this.text || draftOf(key);
+    this.#restore(leavingOf(key));
     this.#field.addEventListener("input", () => this.#changed());
     this.#field.addEventListener("keydown", (event) => this.#pressed(event));
     form.addEventListener("submit", (event) => this.#submitted(event));
@@ -37,7 +38,7 @@ export class Composer extends EventTarget {
 
   set key(key) {
     keepDraft(this.#key, "");
-    this.#leaves("");
+    keepLeaving(this.#key, null);
     this.#key = key;
     keepDraft(key, this.text);
   }
@@ -56,35 +57,58 @@ export class Composer extends EventTarget {
     this.#field.focus();
   }
 
-  // It leaves the field, but is kept until what this returns is told whether it has arrived.
-  take() {
-    const { text } = this;
-    this.#leaves(text);
-    this.text = "";
-    return (hasArrived) => {
-      if (!hasArrived) this.giveBack(text);
-      this.#leaves("");
-    };
+  // The text of what was lost on the way, if it is in the field as it was; else null.
+  get lost() {
+    return this.#lost && this.#isFirst(this.#lost.text) ? this.#lost.text : null;
   }
 
-  // What was refused comes back, before what has been written since.
+  // That leaves the field, and is kept until `end` is told what became of it.
+  take(text, copies) {
+    const isAgain = this.#lost?.text === text;
+    const leaving = isAgain ? this.#lost : { text, ids: Array.from({ length: copies }, newId) };
+    this.#lost = null;
+    keepLeaving(this.#key, leaving);
+    this.#drop(text);
+    return leaving;
+  }
+
+  // What has not arrived comes back, before what has been written since.
+  end(leaving, outcome) {
+    if (outcome !== ACCEPTED) this.giveBack(leaving.text);
+    if (outcome === LOST) this.#lost = leaving;
+    else keepLeaving(this.#key, null);
+  }
+
   giveBack(text) {
     this.text = joined(text, this.text);
   }
 
-  // What came back although it had arrived.
-  forget(text) {
-    const before = text + BETWEEN;
-    if (this.text === text) this.text = "";
-    else if (this.text.startsWith(before)) this.text = this.text.slice(before.length);
+  // What was on its way when the page was left.
+  #restore(leaving) {
+    if (!leaving) return;
+    const hasArrived = leaving.ids.every(isShown);
+    if (hasArrived) this.#drop(leaving.text);
+    else if (!this.#isFirst(leaving.text)) this.giveBack(leaving.text);
+    this.#lost = leaving;
+    if (hasArrived) this.#forgetLost();
   }
 
-  #leaves(text) {
-    keepDraft(leaving(this.#key), text);
+  #forgetLost() {
+    this.#lost = null;
+    keepLeaving(this.#key, null);
+  }
+
+  #isFirst(text) {
+    return this.text === text || this.text.startsWith(text + BETWEEN);
+  }
+
+  #drop(text) {
+    if (this.#isFirst(text)) this.text = this.text.slice((text + BETWEEN).length);
   }
 
   #changed() {
     keepDraft(this.#key, this.text);
+    if (this.#lost && !this.text.startsWith(this.#lost.text)) this.#forgetLost();
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;
   }

@@ -13,7 +13,7 @@ export function showState(state) {
   if (!name && refusal.dataset.code === "not_connected") hideRefusal();
 }
 
-const OWN_WORDS = { lost: "lost", not_connected: "notConnected", conversation_busy: "busy" };
+const OWN_WORDS = { lost: "lost", unreachable: "unreachable", not_connected: "notConnected", conversation_busy: "busy" };
 const OF_STATUS = { 0: "unreachable", 401: "signedOut", 404: "gone" };
 
 // Why a request came to nothing, by the status of its answer; 0 if there was none.
@@ -32,15 +32,20 @@ export function hideRefusal() {
 
 refusal?.querySelector("button").addEventListener("click", hideRefusal);
 
-// The `accepted` frame, or null and a word why not; `onLost` if nobody knows.
-export async function ask(socket, frame, onLost = () => {}) {
+export const ACCEPTED = "accepted";
+export const REFUSED = "refused";
+export const LOST = "lost"; // nobody knows whether it has arrived
+
+// What became of a frame, and the `accepted` one if it was; else the page says why not.
+export async function ask(socket, frame) {
   hideRefusal();
   try {
-    return await socket.request(frame);
+    return { outcome: ACCEPTED, accepted: await socket.request(frame) };
   } catch (refused) {
     if (!refused.code) throw refused;
-    if (refused.code === "lost") onLost();
-    showRefusal(refused);
-    return null;
+    const outcome = refused.code === "lost" ? LOST : REFUSED;
+    // What has no id is not sent once more by itself.
+    showRefusal(outcome === LOST && !frame.question ? { code: "unreachable" } : refused);
+    return { outcome, accepted: null };
   }
 }

@@ -3,6 +3,7 @@
 const { person } = document.body.dataset; // others may use this browser, too
 const PREFIX = `draft:${person}:`;
 const FILES = `files:${person}:`;
+const LEAVING = `leaving:${person}:`;
 
 // Storage may be full, or forbidden: then there are no drafts.
 function tried(work) {
@@ -13,17 +14,29 @@ function tried(work) {
   }
 }
 
+const read = (name) => tried(() => JSON.parse(localStorage.getItem(name)));
+const keep = (name, value) => tried(() => localStorage.setItem(name, value));
+const drop = (name) => tried(() => localStorage.removeItem(name));
+
 export const draftOf = (conversation) => tried(() => localStorage.getItem(PREFIX + conversation)) ?? "";
 
 export function keepDraft(conversation, text) {
-  if (text) tried(() => localStorage.setItem(PREFIX + conversation, text));
-  else tried(() => localStorage.removeItem(PREFIX + conversation));
+  if (text) keep(PREFIX + conversation, text);
+  else drop(PREFIX + conversation);
+}
+
+// What was sent and not acknowledged: `text`, and the `ids` that the server knows it by.
+export const leavingOf = (conversation) => read(LEAVING + conversation);
+
+export function keepLeaving(conversation, leaving) {
+  if (leaving) keep(LEAVING + conversation, JSON.stringify(leaving));
+  else drop(LEAVING + conversation);
 }
 
 // Files that go with it: ids of those that the server has and no message.
-export const filesOf = (conversation) => tried(() => JSON.parse(localStorage.getItem(FILES + conversation))) ?? [];
+export const filesOf = (conversation) => read(FILES + conversation) ?? [];
 
 export function keepFiles(conversation, files) {
-  if (files.length) tried(() => localStorage.setItem(FILES + conversation, JSON.stringify(files)));
-  else tried(() => localStorage.removeItem(FILES + conversation));
+  if (files.length) keep(FILES + conversation, JSON.stringify(files));
+  else drop(FILES + conversation);
 }

@@ -1,15 +1,50 @@
-// Another wording for what a person said, in its place; kept in the browser until it was sent.
+// Another wording for what a person said, in its place; kept in the browser until it has arrived.
 
-import { draftOf, keepDraft } from "./drafts.js";
+import { ACCEPTED, LOST } from "./connection.js";
+import { draftOf, keepDraft, keepLeaving, leavingOf } from "./drafts.js";
+import { isShown, newId } from "./ids.js";
 
 const template = document.getElementById("editor");
+const lost = new Set(); // keys of what was sent from here, and nobody knows whether it has arrived
 
 const keyOf = (article) => `edit:${article.dataset.uid}`;
 
-export const isKept = (article) => draftOf(keyOf(article)) !== "";
+function forget(key) {
+  keepDraft(key, "");
+  keepLeaving(key, null);
+}
 
-// Calls `send(text)` with what was written, unless it was given up; that resolves once the words
-// are elsewhere.
+export function isKept(article) {
+  const key = keyOf(article);
+  if (leavingOf(key)?.ids.every(isShown)) forget(key);
+  return draftOf(key) !== "";
+}
+
+// What was lost on the way, unless somebody has changed it since.
+export function sendAgain(article) {
+  const form = article.querySelector(".editor");
+  const key = keyOf(article);
+  if (form && lost.has(key) && leavingOf(key)?.text === form.querySelector("textarea").value) form.requestSubmit();
+}
+
+// With the same id as before, if these are the words that may have arrived.
+function leave(key, text) {
+  const before = leavingOf(key);
+  const leaving = before?.text === text ? before : { text, ids: [newId()] };
+  keepDraft(key, text);
+  keepLeaving(key, leaving);
+  return leaving.ids[0];
+}
+
+function arrive(key, outcome) {
+  if (outcome === LOST) lost.add(key);
+  else lost.delete(key);
+  if (outcome === ACCEPTED) forget(key);
+  else if (outcome !== LOST) keepLeaving(key, null);
+}
+
+// Calls `send(text, id)` with what was written, unless it was given up; that resolves to what
+// became of it.
 export function edit(article, send) {
   const said = article.querySelector(".said");
   if (article.querySelector(".editor")) return;
@@ -22,15 +57,16 @@ export function edit(article, send) {
     article.querySelector('[data-do="edit"]').focus();
   };
   const giveUp = () => {
-    keepDraft(key, "");
+    forget(key);
     end();
   };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (!field.value.trim()) return;
+    const text = field.value;
+    if (!text.trim()) return;
+    const id = leave(key, text);
     end();
-    await send(field.value);
-    keepDraft(key, "");
+    arrive(key, await send(text, id));
   });
   field.addEventListener("input", () => keepDraft(key, field.value));
   form.addEventListener("keydown", (event) => {

@@ -1,54 +1,55 @@
 // What a person sends: it leaves the field and the list of files, and comes back if it was refused.
 
-import { hideRefusal, showRefusal } from "./connection.js";
+import { ACCEPTED, LOST, showRefusal } from "./connection.js";
 
 export class Outbox {
   #composer;
   #attachments;
   #deliver;
+  #copies;
   #isLeaving = false;
+  #isLost = false;
 
-  // `deliver(text, files)` resolves to whether it has arrived; `files` are the ids of each one's copies.
-  constructor(composer, attachments, deliver) {
+  // `deliver(text, files, ids)` resolves to what became of it: a message has `copies`, each with
+  // an id of its own, and `files` are the ids of each file's.
+  constructor(composer, attachments, deliver, copies = 1) {
     this.#composer = composer;
     this.#attachments = attachments;
     this.#deliver = deliver;
-    this.lost = composer.lost; // of it nobody knows whether it has arrived
+    this.#copies = copies;
     composer.addEventListener("send", () => this.#send());
   }
 
+  // Of what was lost on the way the server knows by its ids whether it has arrived; of words that
+  // somebody has changed since, it knows their files.
+  async sendAgain() {
+    if (!this.#isLost || this.#isLeaving) return;
+    const { lost } = this.#composer;
+    if (lost === null) await this.#attachments.forgetSent();
+    else await this.#leave(lost);
+  }
+
   async #send() {
-    const composer = this.#composer;
-    const attachments = this.#attachments;
-    if (!(await attachments.allRead())) return;
-    const { text } = composer;
-    const { files } = attachments;
-    if (!text.trim() && !files.length) return;
-    if (composer.isRunning || this.#isLeaving) return showRefusal({ code: "conversation_busy" });
+    if (!(await this.#attachments.allRead())) return;
+    const { isRunning, text } = this.#composer;
+    if (!text.trim() && !this.#attachments.files.length) return;
+    if (isRunning || this.#isLeaving) showRefusal({ code: "conversation_busy" });
+    else await this.#leave(text);
+  }
+
+  async #leave(text) {
     this.#isLeaving = true;
-    const ends = [attachments.take(), composer.take()];
-    let hasArrived = false;
+    const { files } = this.#attachments;
+    const leaving = this.#composer.take(text, this.#copies);
+    const end = this.#attachments.take();
+    let outcome = LOST;
     try {
-      hasArrived = await this.#deliver(text, files);
+      outcome = await this.#deliver(text, files, leaving.ids);
     } finally {
-      ends.forEach((end) => end(hasArrived));
+      this.#composer.end(leaving, outcome);
+      end(outcome === ACCEPTED);
+      this.#isLost = outcome === LOST;
       this.#isLeaving = false;
     }
-  }
-
-  // `said` last in the conversation, as the server has it.
-  forgetIfSent(said) {
-    if (this.lost && said === this.lost) {
-      this.#composer.forget(this.lost);
-      hideRefusal();
-    }
-    this.lost = "";
-  }
-
-  // Files without a word have been sent, too.
-  async forgetSentFiles() {
-    const { length } = this.#attachments.files;
-    await this.#attachments.forgetSent();
-    if (length && !this.#attachments.files.length && !this.#composer.text) hideRefusal();
   }
 }

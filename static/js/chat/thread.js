@@ -29,11 +29,6 @@ export class Thread extends EventTarget {
     return this.root.querySelector('.message[data-status="running"]');
   }
 
-  // By a person.
-  get lastSaid() {
-    return [...this.root.querySelectorAll(".said")].at(-1)?.textContent ?? "";
-  }
-
   // What to ask of a socket that has just opened, or once the page has taken the thread's place.
   get resume() {
     const { uid: message, seq = 0, reasoningSeq = 0 } = this.running?.dataset ?? {};
@@ -54,9 +49,11 @@ export class Thread extends EventTarget {
     return this.root.querySelector(`#message-${uid}`);
   }
 
-  // The turn stands in the place of whatever followed its parent.
+  // The turn stands in the place of whatever followed its parent; there may be more behind one
+  // that began a while ago.
   #begin(frame) {
     this.#numBegun += 1;
+    if (frame.again) return this.refresh();
     const turn = parsed(frame.html).querySelector(".turn");
     if (!turn || !this.#cutAfter(turn.dataset.parent)) return this.refresh();
     this.root.append(turn);
