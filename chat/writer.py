@@ -330,10 +330,13 @@ class Writer:
         said = failure(error)[1]["error"]
         code = error.code if isinstance(error, EngineError) else said["code"]
         status = Status.INTERRUPTED if code in INTERRUPTING else Status.FAILED
-        self._listener.end(error)
-        if self._reply is None:  # nobody else counts what was never computed
+        if self._reply is None:  # nobody else counts what was never computed, or reads what it said
             self._on_end(error if isinstance(error, EngineError) else EngineError(said["message"]))
-        await self._end(status, error_code=said["code"], error=said["message"])
+            self._listener.end(error)
+        try:
+            await self._end(status, error_code=said["code"], error=said["message"])
+        finally:
+            self._listener.end(error)
 
     async def _end(self, status: Status, **fields: Any) -> None:
         """The row first: whoever hears of the end, and has missed something, reads it there."""

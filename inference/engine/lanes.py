@@ -17,6 +17,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._served: list[Lane] = []  # the one whose last step is longest ago comes first
+        self._due: Lane | None = None
 
     def next(self, running: List[Sequence]) -> List[Sequence]:
         """Those of the lane whose turn it is, in their order; lanes that are new go first."""
@@ -24,11 +25,16 @@ class Lanes:
         if not waiting:
             return running
         served = [lane for lane in self._served if lane in waiting]
-        chosen = next((lane for lane in waiting if lane not in served), None)
-        if chosen is None:
-            chosen = served.pop(0)
-        self._served = [*served, chosen]
+        chosen = next((lane for lane in waiting if lane not in served), None) or served[0]
+        if self._due in waiting:
+            chosen = self._due
+        self._due = None
+        self._served = [*(lane for lane in served if lane != chosen), chosen]
         return [s for s in running if _lane(s) == chosen]
+
+    def again(self) -> None:
+        """The last step was for one of them alone: the others are due before other lanes."""
+        self._due = self._served[-1]
 
 
 def _lane(sequence: Sequence) -> Lane:

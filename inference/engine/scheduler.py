@@ -154,6 +154,7 @@ class Scheduler:
         newcomer = self._newcomer(self._prefilling(lane)) if decoding else None
         self._have_waited = newcomer is not None
         if newcomer:
+            self._lanes.again()
             return [self._work(newcomer, newcomer.num_pending)]
         room = self.batch_tokens // max(len(decoding), 1) - 1  # for guesses at each
         drafts = self.speculation.drafts(decoding, room)

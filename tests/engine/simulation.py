@@ -162,7 +162,14 @@ class Simulation:
         self.move()
         if any(sequence.is_alone for sequence in entered):
             assert self.slots.num_used == 0
-        return self.scheduler.plan()
+        for sequence in entered:
+            self.enter(sequence)
+        works = self.scheduler.plan()
+        self.move()
+        return works
+
+    def enter(self, sequence: Sequence) -> None:
+        """It has a slot, with what the cache had of it."""
 
     def move(self) -> None:
         self.slots.apply(self.scheduler.cache.take_moves())
