@@ -1,6 +1,7 @@
 """The older dialect's sessions: kept, owned, limited, and gone after a while."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import connections
 from django.utils import timezone
 
 from accounts.models import Policy, UsageRecord
+from chat import running
 from chat.models import Conversation, Message, Status
 from inference.models import LanguageModel
 from llmsite.config import Config
@@ -239,7 +241,14 @@ async def test_an_answer_that_fails_is_an_error_in_the_stream_and_no_turn(api):
     assert [role for role, _ in await history(api)] == ["system", *["user", "assistant"] * 2]
 
 
-async def test_what_was_said_before_it_failed_is_kept(api):
+async def test_what_was_said_before_it_failed_is_kept(api, monkeypatch):
+    end = running.end
+
+    def end_slowly(*args, **fields):
+        time.sleep(0.3)
+        return end(*args, **fields)
+
+    monkeypatch.setattr(running, "end", end_slowly)
     failed = await told(await ask(api, "one crash", system_prompt="be"))
 
     assert failed.startswith("be one __ERROR__:")
