@@ -10,12 +10,13 @@ class Wire:
     """Of the sockets that a page opens from now on.
 
     Those that open while the wire `is_deaf` bring nothing to the server, and those that open
-    while it `is_mute` nothing back; whoever closes one of these waits for ever.
+    while it `is_mute` nothing back; whoever closes one of these waits for ever. While it `is_cut`
+    none stays open.
     """
 
     def __init__(self, page: Page, *, is_deaf: bool = False, is_mute: bool = False) -> None:
         self._page = page
-        self.is_deaf, self.is_mute = is_deaf, is_mute
+        self.is_deaf, self.is_mute, self.is_cut = is_deaf, is_mute, False
         self.frames: list[dict[str, Any]] = []
         self._told: set[str] = set()
         self.num_sockets = 0
@@ -36,10 +37,13 @@ class Wire:
         self._page.evaluate("0")
 
     def mend(self) -> None:
-        self.is_deaf = self.is_mute = False
+        self.is_deaf = self.is_mute = self.is_cut = False
 
     def _opened(self, page: WebSocketRoute) -> None:
         self.num_sockets += 1
+        if self.is_cut:
+            page.close()
+            return
         server = page.connect_to_server()
         is_deaf, is_mute = self.is_deaf, self.is_mute
 

@@ -64,7 +64,7 @@ class Chat {
 
   #runs(isRunning) {
     this.composer.isRunning = isRunning;
-    if (isRunning) this.root.classList.remove("is-new");
+    if (this.thread.last) this.root.classList.remove("is-new");
     this.share.hidden = false;
   }
 
