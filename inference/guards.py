@@ -51,11 +51,11 @@ def length(prompt: dict[str, Any]) -> int:
     if prompt.get("messages") is not None:
         said = [message[key] for message in prompt["messages"] for key in message if key != "role"]
         options = prompt.get("template_options") or {}
-        return _num_characters([*said, prompt.get("prefix"), *options.values()])
+        return num_characters([*said, prompt.get("prefix"), *options.values()])
     return len(prompt.get("text") or "") + len(prompt.get("suffix") or "")
 
 
-def _num_characters(value: Any) -> int:
+def num_characters(value: Any) -> int:
     """Of all texts in it, the names of fields too, however deeply it is nested."""
     number, rest = 0, [value]
     while rest:
@@ -64,6 +64,6 @@ def _num_characters(value: Any) -> int:
                 number += len(text)
             case dict() as fields:
                 rest += [*fields, *fields.values()]
-            case list() as items:
+            case list() | tuple() as items:
                 rest += items
     return number

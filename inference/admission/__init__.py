@@ -4,7 +4,7 @@ A request is tokenized, then its tokens are reserved, then it is computed; howev
 ends, its reservation is settled.
 """
 
-from inference.guards import check_length, check_prompt
+from inference.guards import check_length, check_prompt, num_characters
 
 from .asker import Asker
 from .background import KEEPERS, close_connections, in_background, keep_lease, shutdown
@@ -29,6 +29,7 @@ __all__ = [
     "generate_several",
     "in_background",
     "keep_lease",
+    "num_characters",
     "shutdown",
     "tightest",
     "token_quotas",

@@ -64,6 +64,23 @@ class TestPrompts:
                 response = await api.post(path, {**asked, **fields})
                 assert "limits.max_prompt_length" in response.json()["error"]["message"]
 
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"tools": [{"type": "function", "name": "f", "description": LONG}]},
+            {"input": [{"type": "function_call", "call_id": "1", "name": "f", "arguments": LONG}]},
+            {"instructions": LONG},
+            {"chat_template_kwargs": {"documents": [LONG]}},
+        ],
+        ids=lambda fields: next(iter(fields)),
+    )
+    async def test_what_a_response_is_told_besides_counts_too(self, api, configure, fields):
+        configure(limits={"max_prompt_length": 1000})
+        asked = {"model": "fake", "max_output_tokens": 9, "input": "a"}
+        assert (await api.post("/v1/responses", asked)).status_code == 200
+        error = (await api.post("/v1/responses", {**asked, **fields})).json()["error"]
+        assert (error["code"], error["param"]) == ("limit_exceeded", "input")
+
     async def test_each_prompt_counts_for_itself(self, api, configure):
         configure(limits={"max_prompt_length": 10})
         assert (await api.complete(["a" * 10, "b" * 10])).status_code == 200

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from accounts.sizes import check_prompt_length
 from chat.models import Message
+from inference import admission
 from inference.api.messages import check_sendable
 from inference.api.refusals import ApiError, UnsupportedParameter
 from inference.api.schemas import COMPLETIONS_ONLY, FIRST_FAULT, UNSUPPORTED, GenerationRequest
@@ -133,8 +134,9 @@ class ResponsesRequest(GenerationRequest):
             Exceeds: they are longer than the server allows.
         """
         rows = rows_of(self.input, find)
-        length = sum(len(row.text) for row in rows) + len(self.instructions or "")
-        check_prompt_length(length, "input")
+        said = [*((row.text, row.calls) for row in rows), self.instructions]
+        told = [tool.model_dump() for tool in self.tools], self.chat_template_kwargs
+        check_prompt_length(admission.num_characters([*said, *told]), "input")
         return rows
 
     def in_chat(self) -> ToolFields:
