@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from .library import bring, conversation, notice, opened
 from .talk import answer, ask_and_wait, press, questions, text_of
+from .wire import Wire
 
 
 @pytest.fixture
@@ -103,6 +104,31 @@ def test_the_list_that_was_chosen_stays_while_an_answer_begins_and_gets_its_titl
     expect(side.locator(".chat-row")).to_have_count(0)
     side.get_by_role("link", name="All conversations").click()
     expect(row(kitchen, "Write a title")).to_have_count(1)
+
+
+def test_a_list_that_is_chosen_while_another_is_read_twice_is_shown(alice, kitchen):
+    alice.may_complain("htmx:(sendAbort|afterRequest)")  # of a list that makes way for another
+    page = alice.context.new_page()
+    wire = Wire(page)
+    page.goto("/")
+    side = page.locator("#sidebar")
+    side.get_by_role("link", name="Archived", exact=True).click()
+    expect(side.locator(".chat-place")).to_have_text("Archived")
+    held = []
+
+    def hold_the_first(route):
+        if held:
+            route.continue_()
+        held.append(route)
+
+    page.route("**/c/list/archived/", hold_the_first)
+    for title in ("One", "Another"):
+        wire.tell(type="title", conversation="0" * 32, title=title)
+    while not held:
+        page.wait_for_timeout(10)
+    side.get_by_role("link", name="All conversations").click()
+
+    expect(side.locator(".chat-row")).to_have_count(2)
 
 
 def test_the_first_page_lists_by_the_browsers_days(visit):

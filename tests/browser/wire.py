@@ -19,6 +19,7 @@ class Wire:
         self.is_deaf, self.is_mute, self.is_cut = is_deaf, is_mute, False
         self.frames: list[dict[str, Any]] = []
         self._told: set[str] = set()
+        self._pages: list[WebSocketRoute] = []
         self.num_sockets = 0
         page.route_web_socket("**/ws/chat/**", self._opened)
 
@@ -36,6 +37,10 @@ class Wire:
             self._page.wait_for_timeout(10)
         self._page.evaluate("0")
 
+    def tell(self, **frame: Any) -> None:
+        """As the server might."""
+        self._pages[-1].send(json.dumps(frame))
+
     def mend(self) -> None:
         self.is_deaf = self.is_mute = self.is_cut = False
 
@@ -44,6 +49,7 @@ class Wire:
         if self.is_cut:
             page.close()
             return
+        self._pages.append(page)
         server = page.connect_to_server()
         is_deaf, is_mute = self.is_deaf, self.is_mute
 

@@ -5,18 +5,28 @@ import { whyNot } from "./connection.js";
 const library = document.getElementById("library");
 const toast = document.getElementById("toast");
 let isStale = false;
+let isLoading = false;
 
 // A menu would be shut by another list, and a title that is being typed would be lost.
 const isInUse = () => library.querySelector("details[open], .chat-rename") !== null;
 
+// What htmx has in its queue goes before a link that somebody presses then, and takes its place.
 export function changed() {
-  isStale = isInUse();
+  isStale = isLoading || isInUse();
   if (!isStale) document.body.dispatchEvent(new CustomEvent("chat:changed"));
 }
 
 function onceItIsLeft() {
   if (isStale && !isInUse()) changed();
 }
+
+const isOfLibrary = ({ detail }) => detail.target === library;
+document.addEventListener("htmx:beforeSend", (event) => (isLoading ||= isOfLibrary(event)));
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (!isOfLibrary(event)) return;
+  isLoading = false;
+  if (event.detail.xhr.status) onceItIsLeft(); // else it has made way for another
+});
 
 // From where it came: it may be another list by now than the page was made with.
 document.addEventListener("htmx:configRequest", ({ detail }) => {
