@@ -170,6 +170,8 @@ def test_an_edit_that_a_connection_lost_makes_one_branch(alice):
 
     expect(text_of(done(other))).to_have_text("second")
     expect(questions(other).locator(".position")).to_have_text("2 / 2")
+    press(questions(other), "Previous version")
+    expect(text_of(done(other))).to_have_text("first")
     expect(other.get_by_label("Your message")).to_be_hidden()
 
 

@@ -1,7 +1,7 @@
 // What the buttons of a conversation's messages do, and a few others beside them.
 
 import { ACCEPTED } from "./connection.js";
-import { edit, isKept, sendAgain } from "./editor.js";
+import { edit, forgetArrived, isKept, sendAgain } from "./editor.js";
 
 export class Actions {
   #chat;
@@ -27,6 +27,7 @@ export class Actions {
   }
 
   sendAgain() {
+    forgetArrived();
     this.#said.forEach(sendAgain);
   }
 

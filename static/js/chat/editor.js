@@ -20,6 +20,11 @@ export function isKept(article) {
   return draftOf(key) !== "";
 }
 
+// What was lost on the way and has arrived all the same is not to be written once more.
+export function forgetArrived() {
+  for (const key of lost) if (leavingOf(key)?.ids.every(isShown)) arrive(key, ACCEPTED);
+}
+
 // What was lost on the way, unless somebody has changed it since.
 export function sendAgain(article) {
   const form = article.querySelector(".editor");
