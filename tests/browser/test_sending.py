@@ -103,6 +103,31 @@ def test_what_had_arrived_begins_one_conversation(alice):
     expect(questions(page)).to_have_count(2)
 
 
+def test_a_file_that_came_after_a_message_was_lost_goes_with_the_next(alice):
+    page = alice.context.new_page()
+    page.clock.install()
+    wire = Wire(page, is_mute=True)
+    page.goto("/")
+    page.locator("#files").set_input_files(NOTES)
+    expect(chip(page).locator(".cost")).to_contain_text("tokens")
+    ask(page, "my words")
+    expect(conversations(alice.open())).to_have_count(1)
+    wire.is_cut = True
+    page.clock.fast_forward(TOO_LATE)
+    expect(chip(page)).to_have_count(1)
+    later = {"name": "later.txt", "mimeType": "text/plain", "buffer": b"Said later."}
+    page.locator("#files").set_input_files(later)
+    expect(chip(page).locator(".cost")).to_contain_text(["tokens", "tokens"])
+    wire.mend()
+    page.clock.fast_forward(TOO_LATE)
+
+    expect(text_of(answer(page))).to_contain_text("three more words")
+    expect(chip(page).locator(".name")).to_have_text("later.txt")
+    ask(page, "more")
+    expect(questions(page).last.locator(".attachments .name")).to_have_text("later.txt")
+    expect(chip(page)).to_have_count(0)
+
+
 def test_words_that_were_changed_since_are_another_message(alice):
     page = alice.context.new_page()
     page.clock.install()

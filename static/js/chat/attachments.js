@@ -80,13 +80,11 @@ export class Attachments {
     this.#keep();
   }
 
-  // They belong to a message now, once what this returns is told that it has arrived.
-  take() {
-    const end = this.#chips.take();
-    return (haveArrived) => {
-      end(haveArrived);
-      this.#keep();
-    };
+  // They belong to a message now, once `end` is told that it has arrived; `isAgain` for those of
+  // the last one. With the ids of each one's copies.
+  take(isAgain) {
+    const { files, end } = this.#chips.take(isAgain);
+    return { files, end: (haveArrived) => (end(haveArrived), this.#keep()) };
   }
 
   #answer(areRead) {

@@ -7,6 +7,7 @@ export class Chips {
   #list = document.getElementById("chips");
   #template = document.getElementById("chip");
   #leaving = [];
+  #taken = [];
 
   // `onRemove(chip)`: somebody does not want to send that one.
   constructor(onRemove) {
@@ -55,15 +56,20 @@ export class Chips {
     this.#show();
   }
 
-  // They leave the list; what this returns is told whether they have arrived.
-  take() {
-    const chips = (this.#leaving = [...this.#list.children]);
-    this.#list.replaceChildren();
+  // They leave the list, or those of them that did so the last time; `end` is told whether they
+  // have arrived.
+  take(isAgain) {
+    const all = [...this.#list.children];
+    const chips = isAgain ? all.filter((chip) => this.#taken.includes(chip)) : all;
+    this.#taken = this.#leaving = chips;
+    chips.forEach((chip) => chip.remove());
     this.#show();
-    return (haveArrived) => {
+    const end = (haveArrived) => {
       this.#leaving = [];
-      if (!haveArrived) this.#show(...chips);
+      if (!haveArrived) this.#list.prepend(...chips);
+      this.#show();
     };
+    return { files: chips.map(uidsOf), end };
   }
 
   #show(...more) {

@@ -26,7 +26,7 @@ export class Outbox {
     if (!this.#isLost || this.#isLeaving) return;
     const { lost } = this.#composer;
     if (lost === null) await this.#attachments.forgetSent();
-    else await this.#leave(lost);
+    else await this.#leave(lost, true);
   }
 
   async #send() {
@@ -37,11 +37,10 @@ export class Outbox {
     else await this.#leave(text);
   }
 
-  async #leave(text) {
+  async #leave(text, isAgain = false) {
     this.#isLeaving = true;
-    const { files } = this.#attachments;
     const leaving = this.#composer.take(text, this.#copies);
-    const end = this.#attachments.take();
+    const { files, end } = this.#attachments.take(isAgain);
     let outcome = LOST;
     try {
       outcome = await this.#deliver(text, files, leaving.ids);
