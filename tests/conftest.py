@@ -1,6 +1,7 @@
 """What tests share: a model's row, engines that need no weights, and the real model."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -42,6 +43,13 @@ def pytest_collection_modifyitems(config, items):
 
 def _turn(nodeid: str) -> int:
     return next((turn for turn, name in enumerate(FIRST) if nodeid.startswith(name)), len(FIRST))
+
+
+@pytest.fixture(autouse=True)
+def _one_minute(monkeypatch):
+    """Of those in which requests are counted none ends in the midst of a test."""
+    ends_at = int(time.time()) + 60
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda value, period: ends_at)
 
 
 @pytest.fixture(scope="session")

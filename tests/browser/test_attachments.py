@@ -105,6 +105,8 @@ def test_files_that_were_sent_as_the_connection_broke_are_sent_once(alice, page)
     expect(questions(other)).to_have_count(2)
     expect(chip(other)).to_have_count(0)
     expect(other.get_by_role("alert")).to_be_hidden()
+    wire.wait_until_told("accepted")
+    done(other)
     ask_and_wait(other, "more")
 
 

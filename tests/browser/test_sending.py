@@ -2,7 +2,19 @@
 
 from playwright.sync_api import Locator, Page, expect
 
-from .talk import answer, answers, ask, ask_and_wait, done, field, press, questions, text_of
+from .talk import (
+    LONG,
+    answer,
+    answers,
+    ask,
+    ask_and_wait,
+    begun,
+    done,
+    field,
+    press,
+    questions,
+    text_of,
+)
 from .test_attachments import NOTES, chip
 from .wire import Wire
 
@@ -122,6 +134,7 @@ def test_a_file_that_came_after_a_message_was_lost_goes_with_the_next(alice):
     page.clock.fast_forward(TOO_LATE)
 
     expect(text_of(answer(page))).to_contain_text("three more words")
+    done(page)
     expect(chip(page).locator(".name")).to_have_text("later.txt")
     ask(page, "more")
     expect(questions(page).last.locator(".attachments .name")).to_have_text("later.txt")
@@ -216,6 +229,23 @@ def test_an_edit_that_never_arrived_is_sent_again(alice):
 
     expect(text_of(done(other))).to_have_text("second")
     expect(questions(other).locator(".position")).to_have_text("2 / 2")
+
+
+def test_a_stop_that_is_pressed_without_a_connection_is_sent_with_the_next(alice):
+    page = alice.open()
+    ask(page, LONG)
+    begun(page)
+    other = alice.context.new_page()
+    other.clock.install()
+    wire = Wire(other)
+    wire.is_cut = True
+    other.goto(page.url)
+    other.get_by_role("button", name="Stop", exact=True).click()
+    wire.mend()
+    other.clock.fast_forward(TOO_LATE)
+
+    done(other, "stopped")
+    done(page, "stopped")
 
 
 def test_a_network_that_comes_back_waits_for_no_socket_to_close(alice):

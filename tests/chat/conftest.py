@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
@@ -29,13 +27,6 @@ def _every_socket_is_counted_out():
     left = {**guarded._open}
     guarded._open.clear()  # or no test after this one would pass
     assert not left
-
-
-@pytest.fixture
-def one_minute(monkeypatch):
-    """None ends in the midst of a test."""
-    ends_at = int(time.time()) + 60
-    monkeypatch.setattr("django_ratelimit.core._get_window", lambda value, period: ends_at)
 
 
 @pytest.fixture

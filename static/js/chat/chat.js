@@ -44,7 +44,7 @@ class Chat {
 
   stop() {
     const message = this.thread.running?.dataset.uid;
-    if (message) this.socket.send({ type: "stop", message });
+    if (message) this.socket.insist({ type: "stop", message });
   }
 
   #listen() {

@@ -39,7 +39,7 @@ class Side {
 
   stop() {
     const message = this.thread.running?.dataset.uid;
-    if (message) this.socket.send({ type: "stop", message });
+    if (message) this.socket.insist({ type: "stop", message });
   }
 
   async #ask(frame) {

@@ -15,6 +15,7 @@ export class Socket extends EventTarget {
   #wasOpen = false;
   #hiddenAt = Infinity;
   #lastRef = 0;
+  #owed = [];
 
   constructor() {
     super();
@@ -30,6 +31,12 @@ export class Socket extends EventTarget {
 
   send(frame) {
     if (this.isOpen) this.#socket.send(JSON.stringify(frame));
+  }
+
+  // Over the next one, if there is no connection.
+  insist(frame) {
+    if (this.isOpen) this.send(frame);
+    else this.#owed.push(frame);
   }
 
   // Resolves to the `accepted` frame; rejects with the `error` frame, or with `lost`.
@@ -68,6 +75,7 @@ export class Socket extends EventTarget {
 
   #opened() {
     this.#failures = 0;
+    for (const frame of this.#owed.splice(0)) this.send(frame);
     this.#tell(this.#wasOpen ? "reopened" : "opened");
     this.#wasOpen = true;
   }
