@@ -45,8 +45,8 @@ def _turn(nodeid: str) -> int:
     return next((turn for turn, name in enumerate(FIRST) if nodeid.startswith(name)), len(FIRST))
 
 
-@pytest.fixture(autouse=True)
-def _one_minute(monkeypatch):
+@pytest.fixture
+def one_minute(monkeypatch):
     """Of those in which requests are counted none ends in the midst of a test."""
     ends_at = int(time.time()) + 60
     monkeypatch.setattr("django_ratelimit.core._get_window", lambda value, period: ends_at)

@@ -161,7 +161,7 @@ async def test_a_model_that_a_policy_forbids_is_not_asked(alice, path, configure
 
 
 @each
-async def test_it_counts_as_a_request_and_takes_no_tokens(alice, path, configure):
+async def test_it_counts_as_a_request_and_takes_no_tokens(alice, path, configure, one_minute):
     configure(security={"enable_auth": True})
     await alice.rules(requests_per_minute=1, tokens_per_day=1, max_running=1)
     first, second = [await ask(alice.api, path, **BODIES[path]) for _ in range(2)]

@@ -195,7 +195,7 @@ async def test_a_bug_of_ours_is_a_sentence_that_tells_nothing(socket, monkeypatc
 # Limits, as everywhere
 
 
-async def test_requests_a_minute_hold(socket, local):
+async def test_requests_a_minute_hold(socket, local, one_minute):
     await Policy.objects.acreate(user=local, requests_per_minute=1)
     await answered(socket)
 

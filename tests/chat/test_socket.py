@@ -427,7 +427,7 @@ async def test_quotas_hold_and_what_was_said_is_there(socket, local):
     )
 
 
-async def test_requests_a_minute_hold(socket, local):
+async def test_requests_a_minute_hold(socket, local, one_minute):
     await Policy.objects.acreate(user=local, requests_per_minute=1)
     await socket.answered("one")
     await socket.say("send", text="two")
