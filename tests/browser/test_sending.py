@@ -16,6 +16,7 @@ from .talk import (
     text_of,
 )
 from .test_attachments import NOTES, chip
+from .visitor import Visitor
 from .wire import Wire
 
 TOO_LATE = "00:31"  # for an answer of a socket
@@ -23,6 +24,21 @@ TOO_LATE = "00:31"  # for an answer of a socket
 
 def conversations(page: Page) -> Locator:
     return page.locator("#library .chat-row a.chat-link")
+
+
+def over_wire(alice: Visitor, path: str = "/", **fault: bool) -> tuple[Page, Wire]:
+    """A page with a clock of its own, and that fault of its sockets."""
+    page = alice.context.new_page()
+    page.clock.install()
+    wire = Wire(page, **fault)
+    page.goto(path)
+    return page, wire
+
+
+def edit(page: Page, text: str) -> None:
+    press(questions(page), "Edit")
+    page.get_by_label("Your message").fill(text)
+    page.get_by_label("Your message").press("Enter")
 
 
 def test_what_nobody_has_acknowledged_is_there_when_the_page_is_loaded_again(alice):
@@ -72,10 +88,7 @@ def test_while_a_message_is_on_its_way_no_other_is_sent(alice):
 
 
 def test_what_a_silent_socket_has_swallowed_is_sent_again_over_another(alice):
-    page = alice.context.new_page()
-    page.clock.install()
-    wire = Wire(page, is_deaf=True)
-    page.goto("/")
+    page, wire = over_wire(alice, is_deaf=True)
     ask(page, "my words")
     wire.wait_until_sent("send")
     expect(field(page)).to_have_value("")
@@ -90,10 +103,7 @@ def test_what_a_silent_socket_has_swallowed_is_sent_again_over_another(alice):
 
 
 def test_what_had_arrived_begins_one_conversation(alice):
-    page = alice.context.new_page()
-    page.clock.install()
-    wire = Wire(page, is_mute=True)
-    page.goto("/")
+    page, wire = over_wire(alice, is_mute=True)
     page.locator("#files").set_input_files(NOTES)
     expect(chip(page).locator(".cost")).to_contain_text("tokens")
     ask(page, "my words")
@@ -116,10 +126,7 @@ def test_what_had_arrived_begins_one_conversation(alice):
 
 
 def test_a_file_that_came_after_a_message_was_lost_goes_with_the_next(alice):
-    page = alice.context.new_page()
-    page.clock.install()
-    wire = Wire(page, is_mute=True)
-    page.goto("/")
+    page, wire = over_wire(alice, is_mute=True)
     page.locator("#files").set_input_files(NOTES)
     expect(chip(page).locator(".cost")).to_contain_text("tokens")
     ask(page, "my words")
@@ -142,10 +149,7 @@ def test_a_file_that_came_after_a_message_was_lost_goes_with_the_next(alice):
 
 
 def test_words_that_were_changed_since_are_another_message(alice):
-    page = alice.context.new_page()
-    page.clock.install()
-    wire = Wire(page, is_deaf=True)
-    page.goto("/")
+    page, wire = over_wire(alice, is_deaf=True)
     ask(page, "my words")
     wire.wait_until_sent("send")
     wire.is_cut = True
@@ -195,13 +199,8 @@ def test_what_was_left_on_its_way_and_is_cleared_is_gone(alice):
 def test_an_edit_that_a_connection_lost_makes_one_branch(alice):
     page = alice.open()
     ask_and_wait(page, "first")
-    other = alice.context.new_page()
-    other.clock.install()
-    wire = Wire(other, is_mute=True)
-    other.goto(page.url)
-    press(questions(other), "Edit")
-    other.get_by_label("Your message").fill("second")
-    other.get_by_label("Your message").press("Enter")
+    other, wire = over_wire(alice, page.url, is_mute=True)
+    edit(other, "second")
     expect(questions(page).locator(".position")).to_have_text("2 / 2")
     wire.mend()
     other.clock.fast_forward(TOO_LATE)
@@ -216,13 +215,8 @@ def test_an_edit_that_a_connection_lost_makes_one_branch(alice):
 def test_an_edit_that_never_arrived_is_sent_again(alice):
     page = alice.open()
     ask_and_wait(page, "first")
-    other = alice.context.new_page()
-    other.clock.install()
-    wire = Wire(other, is_deaf=True)
-    other.goto(page.url)
-    press(questions(other), "Edit")
-    other.get_by_label("Your message").fill("second")
-    other.get_by_label("Your message").press("Enter")
+    other, wire = over_wire(alice, page.url, is_deaf=True)
+    edit(other, "second")
     wire.wait_until_sent("edit")
     wire.mend()
     other.clock.fast_forward(TOO_LATE)
@@ -275,10 +269,7 @@ def test_two_models_are_asked_once_and_nothing_is_lost_on_the_way(alice):
 
 
 def test_of_two_models_each_has_heard_it_once_when_a_connection_was_lost(alice):
-    page = alice.context.new_page()
-    page.clock.install()
-    wire = Wire(page, is_mute=True)
-    page.goto("/compare/")
+    page, wire = over_wire(alice, "/compare/", is_mute=True)
     ask(page, "my words")
     expect(conversations(alice.open())).to_have_count(2)
     wire.mend()
